@@ -16,7 +16,7 @@ const unit = [
   'packages/*/src/**/*.test.ts',
   'services/*/src/**/*.test.ts',
   'apps/*/src/**/*.test.ts',
-  'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
+  'test/{boundaries,cli,corpus,cures,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
 ]
 /**
  * Tests that each need a separate process: those that replace modules, load PKCS#11 modules, start whole servers, or
@@ -24,7 +24,9 @@ const unit = [
  * which takes half of the processor time.
  */
 const isolated = [
-  'services/host/src/{agent/guests,confinement,instances,paravisor}/**/*.test.ts',
+  'services/host/src/{agent/guests,confinement,instances}/**/*.test.ts',
+  'services/host/src/qemu/running-guest.test.ts',
+  'services/paravisor/src/{guest,release}/**/*.test.ts',
   'services/host/src/network/{proxy-target,names/guest-names}.test.ts',
   'services/vault/src/{attestation,keystore}/**/*.test.ts',
   'apps/strongroomd/src/**/*.test.ts',

@@ -104,9 +104,13 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     tdx: tdx.name,
     corpus: hasCorpus,
     measure: 'processor time of one operation, best of eight rounds in turn, one thread a library',
-    note: 'go-sev-guest and go-tdx-guest remember no verified chain or collateral: "verified before" is compared with their full verification',
+    note:
+      'go-sev-guest and go-tdx-guest remember no verified chain or collateral: "verified before" is compared with ' +
+      'their full verification',
     keys: 'nodePrimitives keeps imported keys in all rows, so each operation checks every signature but imports known keys once',
-    phala: `full collateral ${(times.tdxFullDcap / times.tdxFull).toFixed(1)}×; eight times would leave ${microseconds(times.tdxFullDcap / 8)}, the ten signatures alone take ${microseconds(10 * signatures.p256)}`,
+    phala:
+      `full collateral ${(times.tdxFullDcap / times.tdxFull).toFixed(1)}×; eight times would leave ` +
+      `${microseconds(times.tdxFullDcap / 8)}, the ten signatures alone take ${microseconds(10 * signatures.p256)}`,
   }
   process.stdout.write(
     o.json ? `${JSON.stringify({ facts, rows, goals }, undefined, 2)}\n` : describe(facts, rows, goals),

@@ -34,7 +34,13 @@ export async function bench(o: { json: boolean; full?: boolean }): Promise<boole
   const { costs, ...figures } = await measured(size)
   const growth = (of: keyof FleetCosts): number => costs[of] / small[of] / quarter
   const grows = Math.max(growth('placement'), growth('hosts'), growth('machines'))
-  const reached = figures.renewalP99 < goals.renewalP99 && figures.processor <= goals.processor && figures.placedAgain <= goals.placedAgain && figures.over <= goals.over && figures.others <= goals.others && grows <= goals.growth // prettier-ignore
+  const reached =
+    figures.renewalP99 < goals.renewalP99 &&
+    figures.processor <= goals.processor &&
+    figures.placedAgain <= goals.placedAgain &&
+    figures.over <= goals.over &&
+    figures.others <= goals.others &&
+    grows <= goals.growth
   const grown = (name: string, of: keyof FleetCosts): string[] => [
     `${name}, processor time (a quarter of the fleet: ${small[of].toFixed(1)} ms)`,
     `${costs[of].toFixed(1)} ms, × ${(growth(of) * quarter).toFixed(1)}`,
@@ -42,10 +48,18 @@ export async function bench(o: { json: boolean; full?: boolean }): Promise<boole
   ]
   const rows = [
     ['', 'reached', 'wanted'],
-    [`lease renewal beside ${size.hosts} hosts with ${size.machines} machines, median`, `${figures.renewalMedian.toFixed(1)} ms`, ''], // prettier-ignore
+    [
+      `lease renewal beside ${size.hosts} hosts with ${size.machines} machines, median`,
+      `${figures.renewalMedian.toFixed(1)} ms`,
+      '',
+    ],
     ['lease renewal, p99', `${figures.renewalP99.toFixed(1)} ms`, `< ${goals.renewalP99} ms`],
     ['processor of the server', `${figures.processor.toFixed(2)} cores`, `≤ ${goals.processor}`],
-    [`${size.lost} hosts lost: until all their machines have others`, `${figures.placedAgain.toFixed(1)} s`, `≤ ${goals.placedAgain} s`], // prettier-ignore
+    [
+      `${size.lost} hosts lost: until all their machines have others`,
+      `${figures.placedAgain.toFixed(1)} s`,
+      `≤ ${goals.placedAgain} s`,
+    ],
     ['machines of other hosts that were moved', String(figures.others), String(goals.others)],
     ['hosts over their capacity', String(figures.over), String(goals.over)],
     grown('deallocate and start a machine', 'placement'),

@@ -1,4 +1,7 @@
-/** `npm run bench -- <name> [--json] [--full]`: runs bench/<name>.ts. Each exports `bench(o: { json: boolean; full: boolean }): Promise<boolean>`. */
+/**
+ * `npm run bench -- <name> [--json] [--full]`: runs bench/<name>.ts. Each exports
+ * `bench(o: { json: boolean; full: boolean }): Promise<boolean>`.
+ */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 

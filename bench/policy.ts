@@ -52,16 +52,23 @@ function fiftyRules(): string {
     return `[type=="x-ms-sevsnpvm-${name}", value>${index + 100}, issuer=="AttestationService"] => deny();`
   })
   authorization.push(
-    '[type=="x-ms-compliance-status", value=="azure-compliant-cvm", issuer=="AttestationService"] && [type=="x-ms-sevsnpvm-is-debuggable", value==false] => permit();',
+    '[type=="x-ms-compliance-status", value=="azure-compliant-cvm", issuer=="AttestationService"] && ' +
+      '[type=="x-ms-sevsnpvm-is-debuggable", value==false] => permit();',
   )
   const issuance = Array.from({ length: rules - authorization.length }, (_, index) => {
     const name = versions[index % versions.length]!
     if (index % 5 === 0)
-      return `c:[type=="x-ms-runtime", issuer=="AttestationService"] => issue(type="boot-${index}", value=JsonToClaimValue(JmesPath(c.value, "\\"vm-configuration\\".\\"secure-boot\\"")));`
+      return (
+        `c:[type=="x-ms-runtime", issuer=="AttestationService"] => issue(type="boot-${index}", ` +
+        'value=JsonToClaimValue(JmesPath(c.value, "\\"vm-configuration\\".\\"secure-boot\\"")));'
+      )
     if (index % 5 === 1)
       return `![type=="absent-${index}"] => add(type="note-${index}", value=AppendString("a", "${index}"));`
     if (index % 5 === 2)
-      return `c:[type=="x-ms-sevsnpvm-${name}"] && [type=="x-ms-attestation-type", value=="sevsnpvm"] => issue(type="${name}-${index}", value=c.value);`
+      return (
+        `c:[type=="x-ms-sevsnpvm-${name}"] && [type=="x-ms-attestation-type", value=="sevsnpvm"] => ` +
+        `issue(type="${name}-${index}", value=c.value);`
+      )
     return `c:[type=="x-ms-sevsnpvm-${name}", value>=0] => issue(type="${name}-${index}", value=c.value);`
   })
   return `version=1.2;\nauthorizationrules{\n${authorization.join('\n')}\n};\nissuancerules{\n${issuance.join('\n')}\n};`
@@ -74,11 +81,15 @@ const hostile: Record<string, { text: string; claims: Record<string, unknown> }>
     claims: { a: Array.from({ length: 60 }, (_, index) => index) },
   },
   'strings that double': {
-    text: `version=1.2;authorizationrules{=>add(type="s", value="0123456789");${'c:[type=="s"]=>add(type="s", value=AppendString(c.value, c.value));'.repeat(60)}};`,
+    text:
+      'version=1.2;authorizationrules{=>add(type="s", ' +
+      `value="0123456789");${'c:[type=="s"]=>add(type="s", value=AppendString(c.value, c.value));'.repeat(60)}};`,
     claims: {},
   },
   'a query that prints a small value as a huge one': {
-    text: `version=1.2;authorizationrules{=>add(type="a", value=JmesPath("[1]", "${Array.from({ length: 60 }, () => '[@,@]').join('|')}"));};`,
+    text:
+      'version=1.2;authorizationrules{=>add(type="a", value=JmesPath("[1]", ' +
+      `"${Array.from({ length: 60 }, () => '[@,@]').join('|')}"));};`,
     claims: {},
   },
   'large claims added over and over': {

@@ -57,6 +57,11 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
       text("format('{0}-{1}', parameters('a').b[add(1, copyIndex('l'))], resourceId('A.B/c/d', 'x', 'it''s'))"),
       text("map(range(0, 3), lambda('x', mul(lambdaVariables('x'), -2)))"),
     ],
+    roleCondition: [
+      text(
+        "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {acdd72a7-3385-48ef-bd42-f606fba81ae7, 8e3af657-a8ff-443c-a75c-2fe8c4bcb635} AND @Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringLike 'U?e*')) && NOT Exists @Resource[Microsoft.Authorization/roleAssignments:PrincipalId]",
+      ),
+    ],
     armBody: [
       text('{"properties":{"mode":"Incremental", template:{/* x */ "resources":[],}}} '),
       text('{"location":"westeurope","tags":{"a":"b"},"properties":{"a":[1,true,null,"\\u0041"]}}'),

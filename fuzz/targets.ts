@@ -56,6 +56,8 @@ import { parseVerifiers, VerifiersInvalid } from '@strongroom/contract'
 import { BackupInvalid, readBackupManifest } from '@strongroom/contract/backup-manifest'
 import { ServiceError } from '@strongroom/platform'
 import { parseBody } from '../services/control-plane/src/arm/body.ts'
+import { holds } from '../services/control-plane/src/arm/roles/condition/evaluate.ts'
+import { parseCondition } from '../services/control-plane/src/arm/roles/condition/parse.ts'
 import { Fields } from '../services/control-plane/src/arm/fields.ts'
 import { readCostQuery, readUsageFilter } from '../services/control-plane/src/providers/billing/cost-query.ts'
 import { parsePriceList } from '../services/control-plane/src/providers/billing/price-list.ts'
@@ -65,7 +67,7 @@ import { searchJson } from '../packages/policy/src/query/search.ts'
 import { gunzip } from '../apps/cli/src/evidence/gunzip.ts'
 import { explain } from '../packages/evidence/src/bundle/explain/explain.ts'
 import { parseResult } from '../services/host/src/network/command-routes.ts'
-import { parseReportWithoutTpm } from '../services/host/src/network/boot-report.ts'
+import { parseReportWithoutTpm } from '../services/paravisor/src/guest/boot-report.ts'
 import { parseGuestHealth } from '../services/host/src/network/guest-health.ts'
 import { readUserData } from '../services/host/src/network/report-routes.ts'
 import { readFilter } from '../services/identity/src/graph/directory.ts'
@@ -74,8 +76,8 @@ import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
 import { parseVendorEndpoints } from '../services/attestation/src/collateral/endpoints.ts'
 import { collateralFromRequest } from '../services/attestation/src/collateral/intel.ts'
-import { parseAcceptedSilicon } from '../services/attestation/src/evidence/accepted-silicon.ts'
-import { boundData, nonceOf } from '../services/attestation/src/evidence/request.ts'
+import { parseAcceptedSilicon } from '../services/attestation/src/anchors/accepted-silicon.ts'
+import { boundData, nonceOf } from '../services/attestation/src/core/request.ts'
 import { readPolicyCertificate } from '../services/attestation/src/policy/policy-certificate.ts'
 import { certificateOf, parseEnvelope, policyOf } from '../services/attestation/src/policy/stored-policy.ts'
 import { parseTpmMessage } from '../services/attestation/src/tpm/tpm-request.ts'
@@ -83,7 +85,7 @@ import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
 import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
-import { decodeBinding } from '../services/host/src/vmgs/customer-binding.ts'
+import { decodeBinding } from '../services/paravisor/src/vmgs/customer-binding.ts'
 import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
 
 const refusals = [
@@ -238,6 +240,13 @@ export const templateExpression: (data: Uint8Array) => void = target((bytes) =>
 export const armBody: (data: Uint8Array) => void = target((bytes) => {
   const text = utf8Text.decode(bytes)
   parseBody(text, { lenient: text.length % 2 === 0 })
+})
+/** A condition of a role assignment that parses is evaluated, with and without what it asks for. */
+export const roleCondition: (data: Uint8Array) => void = target((bytes) => {
+  const condition = parseCondition(utf8Text.decode(bytes))
+  const action = 'Microsoft.Authorization/roleAssignments/write'
+  const known = { roleDefinitionId: 'acdd72a7-3385-48ef-bd42-f606fba81ae7', principalType: 'User' }
+  for (const asked of [{}, { request: known, resource: {} }]) holds(condition, { action, ...asked })
 })
 /** A price list that parses must parse to the same again. */
 export const priceList: (data: Uint8Array) => void = target((bytes) => {

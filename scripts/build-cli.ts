@@ -27,7 +27,12 @@ const options: BuildOptions = {
 }
 
 async function bundled(file: string): Promise<{ content: Uint8Array; inputs: string[] }> {
-  const made = await build({ ...options, entryPoints: [join(root, file)], outfile: join(directory, 'out.cjs'), metafile: true }) // prettier-ignore
+  const made = await build({
+    ...options,
+    entryPoints: [join(root, file)],
+    outfile: join(directory, 'out.cjs'),
+    metafile: true,
+  })
   return { content: made.outputFiles![0]!.contents, inputs: Object.keys(made.metafile!.inputs) }
 }
 

@@ -43,7 +43,14 @@ function fileSystem(kind: ContainerKind, directory: string, deb: string, date: n
   const hook = kind.variant === 'extract' ? 'extract' : 'customize'
   execFileSync(
     'mmdebstrap',
-    [`--variant=${kind.variant}`, '--quiet', `--include=${kind.packages.join(',')}`, ...hooks.map((each) => `--${hook}-hook=${each}`), 'trixie', archive], // prettier-ignore
+    [
+      `--variant=${kind.variant}`,
+      '--quiet',
+      `--include=${kind.packages.join(',')}`,
+      ...hooks.map((each) => `--${hook}-hook=${each}`),
+      'trixie',
+      archive,
+    ],
     { env: { ...process.env, SOURCE_DATE_EPOCH: String(date) }, stdio: ['ignore', 'ignore', 'inherit'] },
   )
   return archive
@@ -92,10 +99,31 @@ async function archiveOf(kind: ContainerKind, directory: string, layer: string, 
   renameSync(layer, join(files, `${digest}.tar`))
   const config = `${createHash('sha256').update(JSON.stringify(description)).digest('hex')}.json`
   writeFileSync(join(files, config), JSON.stringify(description))
-  writeFileSync(join(files, 'manifest.json'), JSON.stringify([{ Config: config, RepoTags: [imageNameOf(kind)], Layers: [`${digest}.tar`] }])) // prettier-ignore
+  writeFileSync(
+    join(files, 'manifest.json'),
+    JSON.stringify([{ Config: config, RepoTags: [imageNameOf(kind)], Layers: [`${digest}.tar`] }]),
+  )
   const image = join(directory, `${kind.name}-${version}.tar`)
-  const same = ['--sort=name', `--mtime=@${date}`, '--owner=0', '--group=0', '--numeric-owner', '--mode=0644', '--format=ustar'] // prettier-ignore
-  execFileSync('tar', ['--create', '--file', image, '--directory', files, ...same, config, `${digest}.tar`, 'manifest.json']) // prettier-ignore
+  const same = [
+    '--sort=name',
+    `--mtime=@${date}`,
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--mode=0644',
+    '--format=ustar',
+  ]
+  execFileSync('tar', [
+    '--create',
+    '--file',
+    image,
+    '--directory',
+    files,
+    ...same,
+    config,
+    `${digest}.tar`,
+    'manifest.json',
+  ])
   rmSync(files, { recursive: true })
   return image
 }

@@ -42,18 +42,31 @@ export function sourceDate(): number {
 
 function changelog(date: number): string {
   const when = new Date(date * 1000).toUTCString().replace('GMT', '+0000')
-  return `strongroom (${version}) unstable; urgency=medium\n\n  * RELEASES.md beside this file says what is new.\n\n -- Strongroom developers <strongroom@strongroom.invalid>  ${when}\n`
+  return (
+    `strongroom (${version}) unstable; urgency=medium\n` +
+    '\n  * RELEASES.md beside this file says what is new.\n' +
+    `\n -- Strongroom developers <strongroom@strongroom.invalid>  ${when}\n`
+  )
 }
 
 function copyright(npmDirectory: string): string {
   const parts = readFileSync(join(npmDirectory, 'strongroom/THIRD-PARTY-LICENSES.txt'), 'utf8')
-  const indented = (text: string): string => text.trim().split('\n').map((line) => (line.trim() === '' ? ' .' : ` ${line}`)).join('\n') // prettier-ignore
+  const indented = (text: string): string =>
+    text
+      .trim()
+      .split('\n')
+      .map((line) => (line.trim() === '' ? ' .' : ` ${line}`))
+      .join('\n')
   const apache = ' On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0.'
   return [
     'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: strongroom',
     `Files: *\nCopyright: Strongroom developers\nLicense: Apache-2.0\n${apache}`,
-    `Files: root/usr/lib/strongroom/bin/node\nCopyright: Node.js contributors\nLicense: Node\n See /usr/share/doc/strongroom/LICENSE.node.gz or, uncompressed, /usr/share/doc/strongroom/LICENSE.node.`,
-    `Files: root/usr/lib/strongroom/*.cjs root/usr/lib/strongroom/server/*\nCopyright: the authors named below\nLicense: bundled\n${indented(parts)}`,
+    'Files: root/usr/lib/strongroom/bin/node\n' +
+      'Copyright: Node.js contributors\nLicense: Node\n' +
+      ' See /usr/share/doc/strongroom/LICENSE.node.gz or, uncompressed, /usr/share/doc/strongroom/LICENSE.node.',
+    'Files: root/usr/lib/strongroom/*.cjs root/usr/lib/strongroom/server/*\n' +
+      'Copyright: the authors named below\nLicense: bundled\n' +
+      indented(parts),
   ].join('\n\n')
 }
 
@@ -69,7 +82,10 @@ function writeDebian(to: string, npmDirectory: string, date: number): void {
   cpSync(join(root, 'packaging/debian'), to, { recursive: true })
   for (const name of readdirSync(to)) {
     const text = readFileSync(join(to, name), 'utf8')
-    writeFileSync(join(to, name), Object.entries(values).reduce((filled, [key, value]) => filled.replaceAll(key, value), text)) // prettier-ignore
+    writeFileSync(
+      join(to, name),
+      Object.entries(values).reduce((filled, [key, value]) => filled.replaceAll(key, value), text),
+    )
   }
   mkdirSync(join(to, 'source'))
   writeFileSync(join(to, 'source/format'), '3.0 (native)\n')
@@ -91,7 +107,8 @@ export async function buildDeb(directory: string = debDirectory): Promise<string
   mkdirSync(join(library, 'bin'), { recursive: true })
   mkdirSync(join(tree, 'root/usr/bin'), { recursive: true })
   mkdirSync(join(tree, 'root/usr/share/doc/strongroom'), { recursive: true })
-  for (const part of ['cli.cjs', 'server', 'data']) cpSync(join(npmDirectory, 'strongroom/dist', part), join(library, part), { recursive: true }) // prettier-ignore
+  for (const part of ['cli.cjs', 'server', 'data'])
+    cpSync(join(npmDirectory, 'strongroom/dist', part), join(library, part), { recursive: true })
   cpSync(join(npmDirectory, nodePackage, 'bin/node'), join(library, 'bin/node'))
   cpSync(join(npmDirectory, nodePackage, 'LICENSE'), join(tree, 'root/usr/share/doc/strongroom/LICENSE.node'))
   cpSync(join(root, 'CHANGELOG.md'), join(tree, 'root/usr/share/doc/strongroom/RELEASES.md'))

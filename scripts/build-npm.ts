@@ -49,10 +49,29 @@ const common: BuildOptions = {
 const commonJs: BuildOptions = { ...common, format: 'cjs', define: { 'import.meta.dirname': '__dirname' } }
 
 const bundlesIn = (dist: string): BuildOptions[] => [
-  { ...commonJs, target: 'node12', entryPoints: ['apps/cli/src/embed/launcher.ts'], outfile: join(dist, 'strongroom.cjs'), banner: { js: '#!/usr/bin/env node' } }, // prettier-ignore
+  {
+    ...commonJs,
+    target: 'node12',
+    entryPoints: ['apps/cli/src/embed/launcher.ts'],
+    outfile: join(dist, 'strongroom.cjs'),
+    banner: { js: '#!/usr/bin/env node' },
+  },
   { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
-  { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
-  { ...common, format: 'esm', target: 'node22', entryPoints: ['apps/cli/src/embed/testcontainers/index.ts'], outfile: join(dist, 'testcontainers/index.js'), external: ['testcontainers'] }, // prettier-ignore
+  {
+    ...common,
+    format: 'esm',
+    target: 'node20.19',
+    entryPoints: ['apps/cli/src/embed/index.ts'],
+    outfile: join(dist, 'index.js'),
+  },
+  {
+    ...common,
+    format: 'esm',
+    target: 'node22',
+    entryPoints: ['apps/cli/src/embed/testcontainers/index.ts'],
+    outfile: join(dist, 'testcontainers/index.js'),
+    external: ['testcontainers'],
+  },
   // What several programs use is one chunk beside them. Data files are in `data`.
   { ...common, ...serverBundle('../data'), outdir: join(dist, 'server'), splitting: true, chunkNames: '[name]-[hash]' },
 ]
@@ -71,16 +90,27 @@ function copyData(dist: string): void {
 
 const embed = 'apps/cli/src/embed'
 /** Sources of the entries' types. */
-const declared = ['index', 'cloud', ...['index', 'container', 'started'].map((name) => `testcontainers/${name}`)].map(
-  (name) => `${name}.d.ts`,
-)
+const declared = [
+  'index',
+  'cloud',
+  'test-guest',
+  ...['index', 'container', 'started'].map((name) => `testcontainers/${name}`),
+].map((name) => `${name}.d.ts`)
 
 function writeTypes(directory: string, dist: string): void {
   const types = join(directory, 'types')
   const files = ['index.ts', 'testcontainers/index.ts'].map((file) => join(root, embed, file))
   const options = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--outDir', types, '--rootDir', root]
   const project = join(directory, 'tsconfig.json')
-  writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.node.json'), files, include: [], compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] } })) // prettier-ignore
+  writeFileSync(
+    project,
+    JSON.stringify({
+      extends: join(root, 'tsconfig.node.json'),
+      files,
+      include: [],
+      compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] },
+    }),
+  )
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', project, ...options], { cwd: root, stdio: 'inherit' })
   for (const name of declared) copyFileSync(join(types, embed, name), join(dist, name))
   for (const left of [types, project]) rmSync(left, { recursive: true })
@@ -97,8 +127,20 @@ function buildNode(directory: string, name: string, pinned: string): void {
   if (!existsSync(from)) return
   const to = join(directory, name)
   mkdirSync(join(to, 'bin'), { recursive: true })
-  const { os, cpu, license, repository } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as Record<string, unknown> // prettier-ignore
-  const manifest = { name: `@strongroom/${name}`, version: pinned, description: 'Node for the server of Strongroom', license, repository, os: [os].flat(), cpu: [cpu].flat(), files: ['bin/node', 'LICENSE'] } // prettier-ignore
+  const { os, cpu, license, repository } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  const manifest = {
+    name: `@strongroom/${name}`,
+    version: pinned,
+    description: 'Node for the server of Strongroom',
+    license,
+    repository,
+    os: [os].flat(),
+    cpu: [cpu].flat(),
+    files: ['bin/node', 'LICENSE'],
+  }
   writeFileSync(join(to, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   copyFileSync(join(from, 'bin/node'), join(to, 'bin/node'), constants.COPYFILE_FICLONE)
   copyFileSync(join(from, 'LICENSE'), join(to, 'LICENSE'))

@@ -16,7 +16,12 @@ const kept = 4
 export async function buildServer(): Promise<void> {
   const begun = Date.now()
   // Not minified: stacks stay readable. The sources' data files are read where they are.
-  const made = await build({ ...serverBundle('../../..'), logLevel: 'silent', write: false, outdir: join(directory, 'out') }) // prettier-ignore
+  const made = await build({
+    ...serverBundle('../../..'),
+    logLevel: 'silent',
+    write: false,
+    outdir: join(directory, 'out'),
+  })
   const programs: Record<string, string> = {}
   const files: Record<string, Uint8Array> = {}
   for (const { path, contents } of made.outputFiles) {
@@ -29,14 +34,22 @@ export async function buildServer(): Promise<void> {
   const manifests = globSync('{packages,services,apps}/*/package.json', { cwd: root })
   const builder = ['build-server', 'server-bundle', 'bundle'].map((name) => `scripts/${name}.ts`)
   const inputs = Object.keys(made.metafile?.inputs ?? {})
-  placeBundle({ bundle: 'server', begun, programs, files, inputs: [...inputs, ...folders, ...manifests, ...builder, 'node_modules/esbuild/package.json', 'package-lock.json'] }) // prettier-ignore
+  placeBundle({
+    bundle: 'server',
+    begun,
+    programs,
+    files,
+    inputs: [...inputs, ...folders, ...manifests, ...builder, 'node_modules/esbuild/package.json', 'package-lock.json'],
+  })
   removeOld()
 }
 
 function removeOld(): void {
   for (const source of serverPrograms) {
     const prefix = `${basename(source, '.ts')}-`
-    const found = readdirSync(directory).filter((file) => file.startsWith(prefix) && /^[0-9a-f]{16}\.js$/.test(file.slice(prefix.length))) // prettier-ignore
+    const found = readdirSync(directory).filter(
+      (file) => file.startsWith(prefix) && /^[0-9a-f]{16}\.js$/.test(file.slice(prefix.length)),
+    )
     const written = new Map(found.map((file) => [file, statSync(join(directory, file)).mtimeMs]))
     const byAge = found.toSorted((a, b) => written.get(b)! - written.get(a)!)
     for (const old of byAge.slice(kept)) rmSync(join(directory, old), { force: true })

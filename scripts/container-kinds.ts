@@ -31,7 +31,15 @@ export const services: ContainerKind = {
   variant: 'extract',
   packages: forNode,
   user: 65_532,
-  entrypoint: [node, ...bundleNodeOptions, '/usr/lib/strongroom/server/main.js', '--state-dir', state, '--cache-dir', cache], // prettier-ignore
+  entrypoint: [
+    node,
+    ...bundleNodeOptions,
+    '/usr/lib/strongroom/server/main.js',
+    '--state-dir',
+    state,
+    '--cache-dir',
+    cache,
+  ],
   command: ['--compute', 'simulated'],
   variables: {},
 }

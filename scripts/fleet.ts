@@ -23,7 +23,12 @@ writeFileSync(join(folder, 'fleet.sh'), `trap 'exit 0' INT TERM\n${guarded(scrip
 const bash = spawn('bash', ['fleet.sh'], {
   cwd: folder,
   // The master key is removed with everything else.
-  env: { ...process.env, PATH: `${root}:${process.env['PATH']}`, STRONGROOM_STATE_DIR: state, XDG_CONFIG_HOME: join(folder, 'config') }, // prettier-ignore
+  env: {
+    ...process.env,
+    PATH: `${root}:${process.env['PATH']}`,
+    STRONGROOM_STATE_DIR: state,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+  },
   stdio: ['ignore', 'inherit', 'inherit'],
 })
 bash.once('close', (code) => {

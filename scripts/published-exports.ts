@@ -43,7 +43,10 @@ function docstringBefore(text: string, start: number): string {
   const before = text.slice(0, start).trimEnd()
   const opened = before.lastIndexOf('/**')
   if (!before.endsWith('*/') || opened === -1 || before.indexOf('*/', opened) !== before.length - 2) return ''
-  return before.slice(opened + 3, -2).replaceAll(/^[ \t]*\* ?/gm, '').trim() // prettier-ignore
+  return before
+    .slice(opened + 3, -2)
+    .replaceAll(/^[ \t]*\* ?/gm, '')
+    .trim()
 }
 
 /** Names that an export line re-exports from another module: `[ours, theirs]`; types separately. */

@@ -23,7 +23,9 @@ try {
     await store.close()
   }
   // A line for each table, so that a change of one is seen.
-  const tables = Object.entries(recorded.tables).map(([name, table]) => `${JSON.stringify(name)}:${JSON.stringify(table)}`) // prettier-ignore
+  const tables = Object.entries(recorded.tables).map(
+    ([name, table]) => `${JSON.stringify(name)}:${JSON.stringify(table)}`,
+  )
   const head = `"releaseStep":${releaseStep},"retired":${JSON.stringify(retired)}`
   await writeFile(join(folder, 'previous.json'), `{${head},"tables":{\n${tables.join(',\n')}\n}}\n`)
 } finally {

@@ -19,6 +19,9 @@ export function releaseNotes(changelog: string, version?: string): string[] {
 }
 
 if (import.meta.main) {
-  const notes = releaseNotes(readFileSync(join(resolve(import.meta.dirname, '..'), 'CHANGELOG.md'), 'utf8'), process.argv[2]) // prettier-ignore
+  const notes = releaseNotes(
+    readFileSync(join(resolve(import.meta.dirname, '..'), 'CHANGELOG.md'), 'utf8'),
+    process.argv[2],
+  )
   process.stdout.write(`${notes.map((line) => `- ${line}`).join('\n')}\n`)
 }

@@ -25,7 +25,10 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /** Packs an npm package from one folder into another. */
 function pack(from: string, to: string): void {
-  execFileSync('npm', ['pack', '--pack-destination', to, '--loglevel=error'], { cwd: from, stdio: ['ignore', 'ignore', 'inherit'] }) // prettier-ignore
+  execFileSync('npm', ['pack', '--pack-destination', to, '--loglevel=error'], {
+    cwd: from,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
 }
 
 /**
@@ -38,7 +41,10 @@ export async function buildRelease(directory: string = releaseDirectory): Promis
   mkdirSync(work, { recursive: true })
   buildPackages()
   await buildNpm(join(work, 'npm'))
-  const folders = [...published.map((name) => join(root, 'packages', name)), ...['strongroom', nodePackage].map((name) => join(work, 'npm', name))] // prettier-ignore
+  const folders = [
+    ...published.map((name) => join(root, 'packages', name)),
+    ...['strongroom', nodePackage].map((name) => join(work, 'npm', name)),
+  ]
   for (const folder of folders) pack(folder, directory)
   const deb = await buildDeb(join(work, 'deb'))
   const images = []
@@ -57,12 +63,16 @@ export function commitIn(tree: string): string {
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: tree, encoding: 'utf8' }).trim()
   const changed = git('status', '--porcelain')
   if (changed !== '')
-    throw new Error(`A release is made from a commit, and these files differ from it; commit or remove them:\n${changed}`) // prettier-ignore
+    throw new Error(
+      `A release is made from a commit, and these files differ from it; commit or remove them:\n${changed}`,
+    )
   const commit = git('rev-parse', 'HEAD')
   const tag = `v${version}`
   const [tagged] = git('for-each-ref', '--format=%(objectname) %(*objectname)', `refs/tags/${tag}`).split(' ').slice(-1)
   if (tagged !== undefined && tagged !== '' && tagged !== commit)
-    throw new Error(`${tag} is the tag of ${tagged}, and this is ${commit}: a version is released once. Check the tag out, or raise the version.`) // prettier-ignore
+    throw new Error(
+      `${tag} is the tag of ${tagged}, and this is ${commit}: a version is released once. Check the tag out, or raise the version.`,
+    )
   return commit
 }
 
@@ -87,7 +97,8 @@ async function main(): Promise<void> {
     },
   })
   const { key: keyPath, builder, source } = values
-  if (keyPath === undefined || builder === undefined) throw new Error('Name the key that signs and who builds: --key FILE --builder ADDRESS.') // prettier-ignore
+  if (keyPath === undefined || builder === undefined)
+    throw new Error('Name the key that signs and who builds: --key FILE --builder ADDRESS.')
   // Checked before anything is built: a release needs its statement.
   const key = ed25519KeyOf(readFileSync(keyPath), 'private', keyPath)
   const commit = commitIn(root)

@@ -13,10 +13,14 @@ const places: Plugin = {
   setup: (builder) => {
     builder.onLoad({ filter: /\/(apps\/strongroomd|services|packages)\/.*\.ts$/ }, ({ path }) => {
       const place = path.slice(root.length + 1)
-      if (place === 'services/control-plane/src/resource-types.ts') return { contents: resourceTypesModule(), loader: 'ts', resolveDir: dirname(path) } // prettier-ignore
+      if (place === 'services/control-plane/src/resource-types.ts')
+        return { contents: resourceTypesModule(), loader: 'ts', resolveDir: dirname(path) }
       const text = readFileSync(path, 'utf8')
       if (!text.includes('import.meta.dirname')) return undefined
-      return { contents: text.replaceAll('import.meta.dirname', `placeOf(${JSON.stringify(dirname(place))})`), loader: 'ts' } // prettier-ignore
+      return {
+        contents: text.replaceAll('import.meta.dirname', `placeOf(${JSON.stringify(dirname(place))})`),
+        loader: 'ts',
+      }
     })
   },
 }
@@ -25,7 +29,10 @@ const places: Plugin = {
 function resourceTypesModule(): string {
   const imports = resourceTypeFiles().map((file, index) => `import * as m${index} from './${file}'`)
   const all = imports.map((_, index) => `...m${index}.resourceTypes`)
-  return `import { ResourceTypes } from './types/registry.ts'\n${imports.join('\n')}\nexport const resourceTypes = new ResourceTypes([${all.join(', ')}])\n`
+  return (
+    "import { ResourceTypes } from './types/registry.ts'\n" +
+    `${imports.join('\n')}\nexport const resourceTypes = new ResourceTypes([${all.join(', ')}])\n`
+  )
 }
 
 /** @param data where the sources' folders with data files are, from the bundle */

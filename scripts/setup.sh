@@ -67,7 +67,8 @@ if [ "$need_packages" = yes ]; then
   if [ "${#missing[@]}" -gt 0 ] || [ "${#reinstall[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ]; then
       echo "strongroom: Debian packages are missing. As root, run:" >&2
-      echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}${reinstall:+ && apt-get install -y --reinstall ${reinstall[*]}}" >&2
+      again="${reinstall:+ && apt-get install -y --reinstall ${reinstall[*]}}"
+      echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}$again" >&2
       exit 3
     fi
     echo "setup: installing Debian packages: ${missing[*]} ${reinstall[*]}" >&2

@@ -26,7 +26,8 @@ export const referenceFiles = (): Record<string, string> => ({
   'README.md': [
     '# Wires of our own',
     '',
-    'What Strongroom speaks beside Azure’s wires, as its servers describe it: each serves its OpenAPI 3.1 description at `/openapi.json`, and',
+    'What Strongroom speaks beside Azure’s wires, as its servers describe it: each serves its OpenAPI 3.1 ' +
+      'description at `/openapi.json`, and',
     'does not start where its routes and the description differ. A member that a description does not have is refused.',
     'These pages are made of `packages/contract/src/wires` by `npm run docs:wires`.',
     '',

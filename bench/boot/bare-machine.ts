@@ -5,22 +5,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ImageRecord, InstanceSpec, SecurityEncryptionType } from '@strongroom/contract'
-import { volumeText } from '@strongroom/evidence/expected'
+import { predictMachine, volumeText } from '@strongroom/evidence/expected'
 import { freePort, memoryBackedDirectory } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../../services/host/src/disks/os-disk.ts'
-import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
-import { imageKeys, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
+import { makeUefiVariables } from '../../services/paravisor/src/firmware/uefi-variables.ts'
+import { imageKeys, expectedPcrs } from '../../services/paravisor/src/expected/boot-files.ts'
 import { startGuestDoors } from '../../services/host/src/network/guest-doors.ts'
 import { provisioningLines } from '../../services/host/src/network/provisioning.ts'
+import { settingsDigest } from '../../services/paravisor/src/expected/settings.ts'
 import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
-import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
-import { machineRegister } from '../../services/host/src/qemu/reference-machine.ts'
+import { readFirmware } from '../../services/paravisor/src/firmware/read-firmware.ts'
+import { machineOf } from '../../services/host/src/qemu/machine-shape.ts'
 import { VmProcess } from '../../services/host/src/qemu/vm-process.ts'
 import type { Acceleration } from '../../services/host/src/qemu/arguments.ts'
-import { admitBoots, writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
-import { manufactureTpm } from '../../services/host/src/tpm/manufacture.ts'
-import { startSwtpm, stopSwtpm } from '../../services/host/src/tpm/swtpm.ts'
-import { TpmDirectory } from '../../services/host/src/tpm/tpm-directory.ts'
+import { admitBoots, writeDiskKey } from '../../services/paravisor/src/tpm/disk-key.ts'
+import { manufactureTpm } from '../../services/paravisor/src/tpm/manufacture.ts'
+import { startSwtpm, stopSwtpm } from '../../services/paravisor/src/tpm/swtpm.ts'
+import { TpmDirectory } from '../../services/paravisor/src/tpm/tpm-directory.ts'
 
 export interface BareOptions {
   image: ImageRecord
@@ -69,10 +70,10 @@ export class BareMachine {
   }
 
   async #lay(): Promise<void> {
-    const { image, encryption, spec } = this.#o
+    const { image, encryption, spec, caPem } = this.#o
     const directory = await TpmDirectory.make({ path: this.#file('tpm'), user: undefined })
     this.#tpm = directory
-    await manufactureTpm({ directory })
+    await manufactureTpm({ directory, kept: { settings: settingsDigest(spec, caPem) } })
     const variables = this.#file('variables.fd')
     await makeUefiVariables({ secureBoot: true, keys: await imageKeys(image), out: variables })
     const firmware = this.#o.firmware === undefined ? await readFirmware() : await readFile(this.#o.firmware)
@@ -89,9 +90,7 @@ export class BareMachine {
       key: { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) },
       image: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
     })
-    const { acceleration, cpuModel } = this.#o
-    const { vCPUs, memoryMiB } = await fitToHost(spec.size)
-    const machine = await machineRegister({ acceleration, cpuModel, vCPUs, memoryMiB, runtimeDir: this.#runtime })
+    const machine = await predictMachine(machineOf({ cpuModel: this.#o.cpuModel, ...(await fitToHost(spec.size)) }))
     await admitBoots({ directory, machine })
   }
 

@@ -69,6 +69,7 @@ function bareSpec(sizeGiB: number): InstanceSpec {
     network: { macAddress: '02-53-52-00-00-01', privateIpAddress: '10.0.0.4' },
     guestStateKey: '',
     attestationProvider: '',
+    settings: 'Requested',
     tags: {},
   }
 }
@@ -99,7 +100,9 @@ class BootBench {
     const request = await defaultRequest(this.installation, name)
     if (image !== undefined) request.image = `${referenceImageUrn.publisher}:${importedImageOffer}:${image.id}:latest`
     await prepareNetwork(this.#arm, request)
-    return await timed(() => this.#arm.run('PUT', vmPath(this.#arm, group, name), apiVersions.compute, vmBody(this.#arm, request))) // prettier-ignore
+    return await timed(() =>
+      this.#arm.run('PUT', vmPath(this.#arm, group, name), apiVersions.compute, vmBody(this.#arm, request)),
+    )
   }
 
   async power(name: string, action: 'start' | 'deallocate'): Promise<number> {
@@ -152,7 +155,12 @@ export async function measureBoot(): Promise<BootFigures> {
   try {
     step('builds the images')
     const image = await bench.image(recipeSources.reference)
-    const stock = await bench.bare({ image: await bench.image(stockImage), encryption: 'VMGuestStateOnly', console: stockStarted, firmware: guestFirmwarePath }) // prettier-ignore
+    const stock = await bench.bare({
+      image: await bench.image(stockImage),
+      encryption: 'VMGuestStateOnly',
+      console: stockStarted,
+      firmware: guestFirmwarePath,
+    })
     const smallImage = await bench.image(recipeSources.minimal)
     step('creates VMs')
     const create = await bench.create('one')

@@ -25,7 +25,9 @@ export async function seedMachines(context: ServiceContext, o: Copied): Promise<
   const store = await openServiceStore(context, 'control_plane')
   try {
     await store.transaction(async (tx) => {
-      const hosts = (await tx.selectFrom('fleet_host').select('id').where('state', '=', 'Ready').orderBy('id').execute()).map((row) => String(row['id'])) // prettier-ignore
+      const hosts = (
+        await tx.selectFrom('fleet_host').select('id').where('state', '=', 'Ready').orderBy('id').execute()
+      ).map((row) => String(row['id']))
       const all = async (table: string): Promise<Row[]> => await tx.selectFrom(table).selectAll().execute()
       const own = (await all('resource')).filter((row) => String(row['key']).endsWith(`/${o.name}`))
       const [instance] = (await all('simulated_instance')).filter((row) => row['vm_id'] === o.vmId)
@@ -40,13 +42,21 @@ export async function seedMachines(context: ServiceContext, o: Copied): Promise<
         copies['placement']!.push({ ...copied(placement), host: hosts[index % hosts.length] })
       }
       for (const [table, rows] of Object.entries(copies))
-        for (let at = 0; at < rows.length; at += atOnce) await tx.insertInto(table).values(rows.slice(at, at + atOnce)).execute() // prettier-ignore
+        for (let at = 0; at < rows.length; at += atOnce)
+          await tx
+            .insertInto(table)
+            .values(rows.slice(at, at + atOnce))
+            .execute()
       // As if each had just called, so that none counts as lost before it does.
       const until = new Date(Date.now() + patienceMs).toISOString()
       await tx.updateTable('fleet_lease').set({ until }).execute()
       for (const host of hosts) {
         const { length } = await tx.selectFrom('placement').select('vm_id').where('host', '=', host).execute()
-        await tx.updateTable('fleet_use').set({ vcpus: length * cores, memory_mib: length * memoryMiB, revision: 1 }).where('host', '=', host).execute() // prettier-ignore
+        await tx
+          .updateTable('fleet_use')
+          .set({ vcpus: length * cores, memory_mib: length * memoryMiB, revision: 1 })
+          .where('host', '=', host)
+          .execute()
       }
     })
   } finally {

@@ -168,7 +168,8 @@ async function facts(): Promise<FleetFacts> {
   const { value } = await installation.arm<{ value: Shown[] }>('GET', hostsPath)
   const cores = (state: (each: string) => boolean): number =>
     value.filter((host) => state(host.state)).reduce((sum, { reserved }) => sum + (reserved?.vCPUs ?? 0), 0)
-  const isOver = ({ reserved, capacity }: Shown): boolean => (reserved?.vCPUs ?? 0) > (capacity?.vCPUs ?? 0) || (reserved?.memoryMiB ?? 0) > (capacity?.memoryMiB ?? 0) // prettier-ignore
+  const isOver = ({ reserved, capacity }: Shown): boolean =>
+    (reserved?.vCPUs ?? 0) > (capacity?.vCPUs ?? 0) || (reserved?.memoryMiB ?? 0) > (capacity?.memoryMiB ?? 0)
   return {
     ready: value.filter(({ name, state }) => name !== 'local' && state === 'Ready').length,
     placed: cores((state) => state === 'Ready'),

@@ -102,7 +102,10 @@ export class SimulatedFleet {
   }
 
   async #run(index: number): Promise<void> {
-    const agent = await HostAgent.open({ directory: this.#directories[index]!, logger: createLogger({ level: 'silent' }) }) // prettier-ignore
+    const agent = await HostAgent.open({
+      directory: this.#directories[index]!,
+      logger: createLogger({ level: 'silent' }),
+    })
     this.#agents.push(agent)
     void agent.run(({ leased }) => void (leased ? this.#leased.add(index) : this.#leased.delete(index)))
   }

@@ -9,9 +9,12 @@ import { loginHost } from '@strongroom/contract'
 import { Caller, type Call } from './calls.ts'
 import type { HostileReady } from './server.ts'
 
-export type Attack = '1,000 silent connections' | '1,000 bad sign-ins' | 'one guest at full rate'
+export type Attack =
+  | '1,000 silent connections'
+  | '1,000 bad sign-ins'
+  | 'one guest at full rate'
+  | 'the costliest requests at full rate'
 
-const guest = '127.64.7.7'
 const many = 1_000
 
 interface Order {
@@ -26,16 +29,18 @@ process.once('message', (order: Order) => {
 })
 
 function begin({ attack, ready }: Order): void {
-  const { caPem, port } = ready
+  const { caPem, port, guestPort } = ready
   if (attack === '1,000 silent connections') {
     for (let n = 0; n < many; n++) openSilent(port)
   } else if (attack === '1,000 bad sign-ins') {
     // Concurrent calls, each on a separate connection.
-    const caller = new Caller({ caPem, port, connections: many, keepAlive: false, from: guest })
+    const caller = new Caller({ caPem, port: guestPort, connections: many, keepAlive: false })
     for (let n = 0; n < many; n++) void forever(() => caller.send(badSignIn(ready)))
   } else {
-    const caller = new Caller({ caPem, port, connections: 16, keepAlive: true, from: guest })
-    for (let n = 0; n < 16; n++) void forever(() => caller.send(ready.attest))
+    const caller = new Caller({ caPem, port: guestPort, connections: 16, keepAlive: true })
+    const calls = attack === 'one guest at full rate' ? [ready.attest] : ready.costly
+    let turn = 0
+    for (let n = 0; n < 16; n++) void forever(() => caller.send(calls[turn++ % calls.length]!))
   }
 }
 

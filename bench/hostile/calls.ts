@@ -4,7 +4,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 export interface Call {
   name: string
   host: string
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT'
   path: string
   token?: string
   /** application/json by default. */
@@ -19,8 +19,7 @@ export class Caller {
   readonly #agent: Agent
   #turn = 0
 
-  /** @param o.from source address, on loopback */
-  constructor(o: { caPem: string; port: number; connections: number; keepAlive: boolean; from?: string }) {
+  constructor(o: { caPem: string; port: number; connections: number; keepAlive: boolean }) {
     this.#port = o.port
     this.#agent = new Agent({
       keepAlive: o.keepAlive,
@@ -28,7 +27,6 @@ export class Caller {
       ca: o.caPem,
       // Each connection makes a full handshake, as different callers do.
       maxCachedSessions: 0,
-      ...(o.from !== undefined && { localAddress: o.from }),
     })
   }
 

@@ -3,7 +3,7 @@ import type { Caller, Clock, Logger, Sealer, Store } from '@strongroom/platform'
 import { CryptoOperations } from '../../services/vault/src/keys/crypto-operations.ts'
 import { Keys } from '../../services/vault/src/keys/keys.ts'
 import { KeyRepository } from '../../services/vault/src/keys/repository.ts'
-import { openKeystore } from '../../services/vault/src/keystore/open.ts'
+import { openKeystore } from '../../services/vault/src/open-keystore.ts'
 import { openOperationLog } from '../../services/vault/src/log/open.ts'
 import type { Vault } from '../../services/vault/src/vaults/vault.ts'
 

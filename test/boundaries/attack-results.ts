@@ -17,7 +17,7 @@ export interface RunResults {
 }
 
 /** Matches a title after `it.each` has inserted values. */
-function formatted(title: string): RegExp {
+export function formatted(title: string): RegExp {
   const parts = title.split(/%[sdifjo]|\$[\w.]+/)
   return new RegExp(`^${parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('.*')}$`, 's')
 }

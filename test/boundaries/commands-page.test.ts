@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { allCommands } from '../../apps/cli/src/commands/modules.ts'
+import { allCommands } from '../../apps/cli/src/modules.ts'
 import { commandsPage, commandsPagePath } from '../../scripts/commands-page.ts'
 
 describe('the reference of commands', () => {
@@ -10,7 +10,12 @@ describe('the reference of commands', () => {
 
   it('has each command once, and each of its options', async () => {
     const page = await commandsPage()
-    const sections = new Map(page.split('\n## ').slice(1).map((text) => [text.split('\n')[0], text])) // prettier-ignore
+    const sections = new Map(
+      page
+        .split('\n## ')
+        .slice(1)
+        .map((text) => [text.split('\n')[0], text]),
+    )
     const commands = await allCommands()
     expect(new Set(sections.keys())).toEqual(new Set(commands.map(({ words }) => words.join(' '))))
     expect(sections.size).toBe(commands.length)

@@ -30,9 +30,9 @@ const makers: Record<Section, readonly string[]> = {
     'services/host/src/disk-store/attachable.ts',
   ],
   // If compute is simulated, the control plane is the host.
-  host: ['services/host/src/', 'services/control-plane/src/host/'],
+  host: ['services/host/src/', 'services/paravisor/src/', 'services/control-plane/src/host/'],
   disks: ['services/host/src/', 'services/control-plane/src/host/'],
-  metadata: ['services/host/src/'],
+  metadata: ['services/host/src/', 'services/paravisor/src/guest/boot-report.ts'],
   cli: ['apps/cli/src/', 'apps/portal/src/', 'packages/transparency/src/'],
 }
 

@@ -1,8 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { findings, sources } from './lint-findings.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const most = 80
@@ -12,7 +12,6 @@ const mostCasts = 25
 const exceptions: Record<string, string> = {
   'packages/evidence/src/bundle/explain/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
   'packages/evidence/src/checks/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
-  'packages/evidence/src/checks/check-tpm.ts checkTpmQuote': 'a tree of checks in the order in which a reader sees it',
   'packages/evidence/src/snp/appraise.ts appraiseSnp': 'a table: a row for each member of the policy',
   'packages/evidence/src/tdx/quote.ts parseTdxQuote': 'a layout read from its first byte to its last',
   'services/attestation/src/routes/attest-routes.ts attestRoutes': 'a table of routes',
@@ -31,36 +30,15 @@ const exceptions: Record<string, string> = {
 const temporary = mkdtempSync(join(tmpdir(), 'functions-'))
 afterAll(() => rmSync(temporary, { recursive: true, force: true }))
 
-/** Functions in the folders that are too long, as `file name`. */
-function longFunctions(limit: number, folders: string[]): string[] {
-  const config = join(temporary, 'oxlint.json')
-  const rules = { 'eslint/max-lines-per-function': ['error', { max: limit }] }
-  writeFileSync(config, JSON.stringify({ plugins: [], categories: { correctness: 'off' }, rules }))
-  const { stdout } = spawnSync('oxlint', ['-c', config, '--format', 'json', ...folders], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  const { diagnostics } = JSON.parse(stdout) as { diagnostics: { filename: string; message: string }[] }
-  return diagnostics.map(({ filename, message }) => `${filename} ${/`([^`]+)`/.exec(message)?.[1] ?? ''}`)
-}
-
-const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
-  .toString()
-  .split('\n')
-  .filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file) && existsSync(join(root, file)))
-  .filter((file) => !file.endsWith('.test.ts') && !file.includes('/testing/'))
+/** Functions that are too long, as `file name`. */
+const longFunctions = (limit: number, paths: readonly string[]): string[] =>
+  findings('eslint/max-lines-per-function', limit, paths).map((each) => each.function)
 
 describe('functions', () => {
-  const folders = [...new Set(sources.map((file) => file.split('/').slice(0, 3).join('/')))]
-
   it(`have ${most} lines at most in services and packages, but for those that are listed with a reason`, () => {
-    const long = longFunctions(
-      most,
-      folders.filter((folder) => !folder.startsWith('apps/')),
-    )
-    const own = long.filter((each) => !/\.test\.ts |\/testing[/.]/.test(each))
+    const own = sources.filter((file) => !file.startsWith('apps/'))
     // Both ways: split functions must leave the list.
-    expect(own.toSorted()).toEqual(Object.keys(exceptions).toSorted())
+    expect(longFunctions(most, own).toSorted()).toEqual(Object.keys(exceptions).toSorted())
     const planted = join(temporary, 'planted.ts')
     writeFileSync(planted, `export function planted() {\n${'  work()\n'.repeat(most - 1)}}\n`)
     expect(longFunctions(most, [planted])).toEqual([expect.stringMatching(/planted\.ts planted$/)])

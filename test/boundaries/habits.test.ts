@@ -34,7 +34,10 @@ describe('CODEOWNERS', () => {
   })
 
   it('that forgets a room, or names one that is gone, is found', () => {
-    expect(ownershipFaults(['/packages/gone/', '/services/'], ['packages/evidence', 'services/vault'])).toEqual(['/packages/gone/', 'packages/evidence']) // prettier-ignore
+    expect(ownershipFaults(['/packages/gone/', '/services/'], ['packages/evidence', 'services/vault'])).toEqual([
+      '/packages/gone/',
+      'packages/evidence',
+    ])
   })
 })
 
@@ -119,7 +122,14 @@ describe('the index of design notes', () => {
 
   it('that misses one, or has an old title, is found', () => {
     const index = '| [0001](0001-a.md) | A |\n| [0002](0002-b.md) | Before |'
-    const found = unlisted(index, new Map([['0001-a.md', 'A'], ['0002-b.md', 'B'], ['0003-c.md', 'C']])) // prettier-ignore
+    const found = unlisted(
+      index,
+      new Map([
+        ['0001-a.md', 'A'],
+        ['0002-b.md', 'B'],
+        ['0003-c.md', 'C'],
+      ]),
+    )
     expect(found).toEqual(['0002-b.md', '0003-c.md'])
   })
 })

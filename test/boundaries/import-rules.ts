@@ -40,7 +40,8 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/transparency',
   ],
   'services/control-plane': ['@strongroom/contract', '@strongroom/platform'],
-  'services/host': [
+  // What the processor protects: nothing that a host supplies, and no other service.
+  'services/paravisor': [
     '@strongroom/der',
     '@strongroom/evidence',
     '@strongroom/firmware',
@@ -48,8 +49,18 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/contract',
     '@strongroom/platform',
   ],
+  'services/host': [
+    '@strongroom/der',
+    '@strongroom/evidence',
+    '@strongroom/firmware',
+    '@strongroom/paravisor',
+    '@strongroom/silicon',
+    '@strongroom/contract',
+    '@strongroom/platform',
+  ],
   'apps/cli': [
-    // Only the server kit's client, which has no dependency.
+    // Only the server kit's client and its files, which have no dependency.
+    '@strongroom/platform/files',
     '@strongroom/platform/http-client',
     '@strongroom/evidence',
     '@strongroom/firmware',
@@ -135,46 +146,97 @@ export function importsOf(file: string, text: string): Import[] {
   ]
 }
 
-const evidence = 'packages/evidence/src'
-/**
- * Layers of the evidence package: bytes, DER and errors; certificates; each vendor's signed data; expected values;
- * trees of checks; sets of files.
- */
-const evidenceFloors = [
-  ['core'],
-  ['x509'],
-  ['snp', 'tdx', 'tpm', 'eventlog', 'azure', 'tokens', 'cbor', 'cca', 'nitro', 'svsm', 'ssh'],
-  ['expect', 'backup'],
-  ['checks'],
-  ['bundle'],
+/** One folder a floor, so that no two lie in a knot. */
+export const floorsOfParavisor: string[][] = [
+  ['vmgs'],
+  ['tpm'],
+  ['firmware'],
+  ['variables'],
+  ['expected'],
+  ['release'],
+  ['guest'],
 ]
+
+/**
+ * Floors of workspaces from the ground up: no folder imports another of its floor or of a higher one, by types either.
+ * Files beside the folders are the top.
+ */
+const workspaceFloors: Record<string, string[][]> = {
+  'packages/evidence': [
+    ['core'],
+    ['x509'],
+    ['snp', 'eventlog', 'cbor', 'ssh'],
+    ['tdx', 'tpm', 'cca', 'nitro', 'svsm'],
+    ['tokens'],
+    ['azure', 'expect', 'backup'],
+    ['checks'],
+    ['bundle'],
+  ],
+  'packages/trust': [['provenance'], ['links', 'pins']],
+  'services/paravisor': floorsOfParavisor,
+  'services/attestation': [
+    ['core', 'store'],
+    ['anchors', 'providers'],
+    ['collateral', 'keys', 'policy'],
+    ['evidence'],
+    ['tokens', 'tpm'],
+    ['guest'],
+    ['routes'],
+  ],
+  'services/vault': [
+    ['core', 'store'],
+    ['keystore', 'log', 'signing'],
+    ['vaults'],
+    ['objects'],
+    ['keys', 'secrets'],
+    ['attestation', 'certificates', 'hsm', 'release'],
+    ['access'],
+    ['http'],
+  ],
+  'apps/portal': [
+    ['wire', 'kept'],
+    ['ui', 'resources', 'decisions'],
+    ['access', 'attestation', 'inspector', 'keys', 'sizes'],
+    ['costs', 'trust'],
+    ['machines'],
+    ['make'],
+    ['app'],
+  ],
+  'apps/cli': [
+    ['core'],
+    ['bundle', 'client', 'evidence', 'release', 'vault'],
+    ['backup', 'completion', 'log', 'policy', 'trust', 'up'],
+    ['commands', 'embed'],
+    ['drill'],
+  ],
+}
 
 const floorOf = (all: readonly string[][], room: string): number => {
   const floor = all.findIndex((rooms) => rooms.includes(room))
   return floor === -1 ? all.length : floor
 }
 
-/** Relative imports of a workspace's sources, each as two paths from its `src`. */
+/** Relative imports within a workspace's sources, each as two paths from its `src`. */
 const within = (all: readonly Import[], workspace: string, src: string): [from: string, to: string][] =>
   all
     .filter((entry) => !isTest(entry.file) && isRelative(entry) && entry.workspace === workspace)
-    .map((entry) => [relative(src, entry.file), relative(src, targetOf(entry))])
+    .map((entry): [string, string] => [relative(src, entry.file), relative(src, targetOf(entry))])
+    .filter(([, to]) => !to.startsWith('..'))
 
 const isRelative = ({ specifier }: Import): boolean => specifier.startsWith('.')
 const targetOf = ({ file, specifier }: Import): string => join(dirname(file), specifier)
 const text = ({ file, specifier }: Import): string => `${file} imports ${specifier}`
 
+const mayImport = ({ workspace, specifier }: Import): boolean =>
+  !specifier.startsWith('@strongroom/') ||
+  allowed[workspace]?.some((name) => specifier === name || specifier.startsWith(`${name}/`)) === true
+
+const paravisor = 'services/paravisor'
+
 /** Each returns its faults, one per line. */
 export const rules = {
   workspaces: (all: readonly Import[]): string[] =>
-    all
-      .filter(
-        ({ file, workspace, specifier }) =>
-          !isTest(file) &&
-          specifier.startsWith('@strongroom/') &&
-          !allowed[workspace]?.some((name) => specifier === name || specifier.startsWith(`${name}/`)),
-      )
-      .map(text),
+    all.filter((entry) => !isTest(entry.file) && !mayImport(entry)).map(text),
 
   browser: (all: readonly Import[]): string[] =>
     all
@@ -187,6 +249,12 @@ export const rules = {
   insideWorkspace: (all: readonly Import[]): string[] =>
     all.filter((entry) => isRelative(entry) && relative(entry.workspace, targetOf(entry)).startsWith('..')).map(text),
 
+  /** Unlike `workspaces`, for tests too: what a test needs of the host belongs to the host's tests. */
+  paravisor: (all: readonly Import[]): string[] => {
+    const own = all.filter(({ workspace }) => workspace === paravisor)
+    return [...rules.insideWorkspace(own), ...own.filter((entry) => !mayImport(entry)).map(text)]
+  },
+
   /** Imports between providers and from a room to a higher one, as `from to`. Shared types are in plane.ts. */
   rooms: (all: readonly Import[]): string[] =>
     within(all, 'services/control-plane', controlPlane)
@@ -198,17 +266,17 @@ export const rules = {
       })
       .map(([from, to]) => `${from} ${to}`),
 
-  /** Imports from a layer of the evidence package to a higher one, as `from to`. */
-  evidenceFloors: (all: readonly Import[]): string[] =>
-    within(all, 'packages/evidence', evidence)
-      .filter(([from, to]) => {
-        const [own, other] = [from, to].map((path) => floorOf(evidenceFloors, path.split('/')[0] ?? '')) as [
-          number,
-          number,
-        ]
-        return own < other
-      })
-      .map(([from, to]) => `${from} ${to}`),
+  /** Imports of a workspace that do not lead downwards, as `from to`; each folder has a floor. */
+  workspaceFloors: (all: readonly Import[]): string[] =>
+    Object.entries(workspaceFloors).flatMap(([workspace, floors]) => {
+      const folderOf = (path: string): string => (path.includes('/') ? path.split('/')[0]! : '')
+      return within(all, workspace, `${workspace}/src`)
+        .filter(([from, to]) => {
+          const [own, other] = [folderOf(from), folderOf(to)]
+          return own !== other && floorOf(floors, own) <= floorOf(floors, other)
+        })
+        .map(([from, to]) => `${from} ${to}`)
+    }),
 
   /**
    * Import cycles between files, including type imports. Not followed: lazy imports, such as the portal's pages, and

@@ -2,7 +2,16 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { allowed, browserFit, importsOf, isTest, rules, type Import, type Manifest } from './import-rules.ts'
+import {
+  allowed,
+  browserFit,
+  floorsOfParavisor,
+  importsOf,
+  isTest,
+  rules,
+  type Import,
+  type Manifest,
+} from './import-rules.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -68,6 +77,44 @@ describe('who imports whom', () => {
     expect(rules.insideWorkspace(escape)).toHaveLength(1)
   })
 
+  it('keeps everything that a host supplies out of the paravisor, and everything but its entries from the host', () => {
+    expect(rules.paravisor(all)).toEqual([])
+    const others = ['host', 'host/testing', 'control-plane', 'vault', 'attestation', 'identity', 'cli', 'strongroomd']
+    for (const name of others)
+      for (const file of ['guest/x.ts', 'guest/x.test.ts', 'testing.ts']) {
+        const code = `import type { Y } from '@strongroom/${name}'`
+        expect(rules.paravisor(planted(`services/paravisor/src/${file}`, code)), `${file} ${name}`).toHaveLength(1)
+      }
+    const host = "await import('../../../host/src/qemu/qmp.ts')"
+    expect(rules.paravisor(planted('services/paravisor/src/guest/x.test.ts', host))).toHaveLength(1)
+    // Neither by way of what it may import.
+    const reached = new Set(['services/paravisor'])
+    for (const workspace of reached)
+      for (const name of allowed[workspace] ?? [])
+        reached.add(workspaces.find((each) => name.split('/')[1] === each.split('/')[1]) ?? name)
+    expect([...reached].filter((each) => !each.startsWith('packages/'))).toEqual(['services/paravisor'])
+    const inside = "import { unseal } from '../../../paravisor/src/guest/unseal.ts'"
+    expect(rules.insideWorkspace(planted('services/host/src/instances/x.ts', inside))).toHaveLength(1)
+  })
+
+  it('lets no folder of the paravisor import one above it, by types either', () => {
+    const wrong = {
+      'vmgs/x.ts': '../tpm/swtpm.ts',
+      'tpm/x.ts': '../firmware/uefi-variables.ts',
+      'firmware/x.ts': '../expected/settings.ts',
+      'variables/x.ts': '../expected/boot-files.ts',
+      'expected/x.ts': '../release/claims.ts',
+      'release/x.ts': '../guest/unseal.ts',
+      'guest/x.ts': '../index.ts',
+    }
+    for (const [file, specifier] of Object.entries(wrong)) {
+      const upward = planted(`services/paravisor/src/${file}`, `import type { Y } from '${specifier}'`)
+      expect(rules.workspaceFloors(upward), file).toHaveLength(1)
+    }
+    const folders = all.flatMap(({ file }) => /^services\/paravisor\/src\/([^/]+)\//.exec(file)?.[1] ?? [])
+    expect([...new Set(folders)].toSorted()).toEqual(floorsOfParavisor.flat().toSorted())
+  })
+
   it('lets no room of the control plane import one above it, and no provider another', () => {
     expect(rules.rooms(all)).toEqual([])
     const wrong = {
@@ -85,20 +132,45 @@ describe('who imports whom', () => {
     }
   })
 
-  it('lets no floor of the evidence package import one above it', () => {
-    expect(rules.evidenceFloors(all)).toEqual([])
+  it('lets no folder of a workspace with floors import another that is not below it', () => {
+    expect(rules.workspaceFloors(all)).toEqual([])
     const wrong = {
-      'core/bytes/x.ts': '../../x509/certificate.ts',
-      'x509/x.ts': '../tokens/keys.ts',
-      'tpm/x.ts': '../expect/predict/pcr4.ts',
-      'expect/predict/x.ts': '../../checks/check.ts',
-      'checks/x.ts': '../bundle/judge.ts',
-      'bundle/x.ts': '../index.ts',
+      'packages/evidence/src/core/bytes/x.ts': '../../x509/certificate.ts',
+      'packages/evidence/src/x509/x.ts': '../tokens/keys.ts',
+      'packages/evidence/src/tpm/x.ts': '../expect/predict/pcr4.ts',
+      'packages/evidence/src/snp/x.ts': '../eventlog/parse.ts',
+      'packages/evidence/src/expect/predict/x.ts': '../../checks/check.ts',
+      'packages/evidence/src/checks/x.ts': '../bundle/judge.ts',
+      'packages/evidence/src/bundle/x.ts': '../index.ts',
+      'packages/trust/src/provenance/x.ts': '../links/claims-link.ts',
+      'packages/trust/src/links/x.ts': '../report.ts',
+      'services/attestation/src/store/x.ts': '../providers/providers.ts',
+      'services/attestation/src/evidence/x.ts': '../guest/guest-verifier.ts',
+      'services/attestation/src/tpm/x.ts': '../tokens/token.ts',
+      'services/attestation/src/routes/x.ts': '../service.ts',
+      'services/vault/src/keystore/pkcs11/x.ts': '../../keys/key-version.ts',
+      'services/vault/src/vaults/x.ts': '../hsm/roles.ts',
+      'services/vault/src/hsm/x.ts': '../access/permissions.ts',
+      'services/vault/src/release/x.ts': '../certificates/policy.ts',
+      'services/vault/src/http/x.ts': '../open-keystore.ts',
+      'apps/portal/src/wire/x.ts': '../ui/live.ts',
+      'apps/portal/src/sizes/x.ts': '../make/choice.ts',
+      'apps/portal/src/trust/x.tsx': '../app/shell.tsx',
+      'apps/portal/src/app/x.ts': '../main.tsx',
+      'apps/cli/src/core/x.ts': '../client/connection.ts',
+      'apps/cli/src/trust/x.ts': '../commands/vm/trust.ts',
+      'apps/cli/src/commands/vm/x.ts': '../../drill/drill.ts',
+      'apps/cli/src/drill/x.ts': '../modules.ts',
     }
     for (const [file, specifier] of Object.entries(wrong)) {
-      const upward = planted(`packages/evidence/src/${file}`, `import type { Y } from '${specifier}'`)
-      expect(rules.evidenceFloors(upward), file).toHaveLength(1)
+      const upward = planted(file, `import type { Y } from '${specifier}'`)
+      expect(rules.workspaceFloors(upward), file).toHaveLength(1)
     }
+    // A folder without a floor is refused by its first import.
+    expect(
+      rules.workspaceFloors(planted('packages/trust/src/new/x.ts', "import { y } from '../index.ts'")),
+    ).toHaveLength(1)
+    expect(rules.workspaceFloors(planted('packages/trust/src/x.ts', "import { y } from './new/y.ts'"))).toHaveLength(1)
   })
 
   it('lets no files import each other in a circle, by types either', () => {

@@ -30,17 +30,20 @@ const projectsOf = (file: string): string[] =>
 
 /**
  * Attack tests that `npm test` omits: a container must be built first; the drill repeats all attacks of the host
- * through the user's command; what `npm test` tries with the paravisor, its TPM and the initrd is tried again in some
- * 25 boots.
+ * through the user's command; what `npm test` tries with the paravisor, its TPM, the initrd and answers to challenges is
+ * tried again in some 25 boots.
  */
 const attacksElsewhere = [
+  'services/host/src/image/published-measurements.slow.test.ts',
   'test/fleet/rbd.long.test.ts',
   'test/packages/testcontainers.slow.test.ts',
   'test/system/backup.long.test.ts',
   'test/system/drill.long.test.ts',
   'test/system/firmware.long.test.ts',
+  'test/system/guest-health.slow.test.ts',
   'test/system/installation-backup.slow.test.ts',
   'test/system/kernel-update.long.test.ts',
+  'test/system/minimal.slow.test.ts',
   'test/system/secure-boot-variables.long.test.ts',
 ]
 

@@ -44,7 +44,11 @@ async function fill(store: Store, tables: readonly Table[]): Promise<void> {
     const later: Table[] = []
     for (const table of left) {
       const row = Object.fromEntries(table.columns.map(({ name, isNumber }) => [name, isNumber ? 1 : 'a']))
-      await store.db.insertInto(table.name).values(row).execute().catch(() => later.push(table)) // prettier-ignore
+      await store.db
+        .insertInto(table.name)
+        .values(row)
+        .execute()
+        .catch(() => later.push(table))
     }
     if (later.length === left.length) throw new Error(`no row goes into ${later.map(({ name }) => name).join(', ')}`)
     left = later
@@ -63,7 +67,10 @@ describeStores('the columns of a store', (open) => {
     for (const table of tables) {
       const columns = documented.get(`${name}.${table.name}`)!
       expect(columns, table.name).not.toEqual([])
-      expect(table.columns.map((column) => column.name), table.name).toEqual(expect.arrayContaining(columns)) // prettier-ignore
+      expect(
+        table.columns.map((column) => column.name),
+        table.name,
+      ).toEqual(expect.arrayContaining(columns))
     }
   })
 

@@ -27,7 +27,7 @@ export async function bundle(entry: string): Promise<string> {
 export async function openPage(script: string): Promise<{ page: Page; close: () => Promise<void> }> {
   const server = createServer((request, response) => {
     const wanted = request.url === '/evidence.js'
-    response.setHeader('content-type', wanted ? 'text/javascript' : 'text/html')
+    response.setHeader('content-type', wanted ? 'text/javascript; charset=utf-8' : 'text/html')
     response.end(wanted ? script : '<!doctype html><title>evidence</title><script src="/evidence.js"></script>')
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,8 +12,16 @@ let folder: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-completion-'))
   writeFileSync(join(folder, 'disk one.qcow2'), '')
-  for (const shell of shells)
-    writeFileSync(join(folder, shell), execFileSync(join(root, 'strongroom'), ['completion', shell]))
+  const lister = join(folder, 'lister')
+  // As a server could answer that wants shells to run its names.
+  const names = ['first', 'second', '$(touch ran)', '`touch ran`']
+  writeFileSync(lister, `#!/bin/sh\n[ "$*" = 'completion names vm' ] && cat <<'END'\n${names.join('\n')}\nEND\n`, {
+    mode: 0o755,
+  })
+  for (const shell of shells) {
+    const script = execFileSync(join(root, 'strongroom'), ['completion', shell], { encoding: 'utf8' })
+    writeFileSync(join(folder, shell), script.replaceAll(join(root, 'strongroom'), lister))
+  }
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -76,10 +84,32 @@ describe.each(shells)('completion in %s', (shell) => {
     expect(offered(shell, 'image', 'import', 'disk')).toEqual(['disk one.qcow2'])
     expect(offered(shell, 'vm', 'create', 'a', '--ssh-key', 'disk')).toEqual(['disk one.qcow2'])
   })
+
+  it('offers the names of VMs where one is to be named, and runs no part of a name', () => {
+    expect(offered(shell, 'vm', 'show', '')).toEqual(expect.arrayContaining(['first', 'second']))
+    expect(offered(shell, 'vm', 'trust', 'f')).toEqual(['first'])
+    expect(offered(shell, 'vm', 'run-command', 'sec')).toEqual(['second'])
+    expect(offered(shell, 'vm', 'create', 'f')).toEqual([])
+    expect(existsSync(join(folder, 'ran'))).toBe(false)
+  })
 })
 
 it('is refused for another shell, with exit code 2', () => {
   expect(() => execFileSync(join(root, 'strongroom'), ['completion', 'tcsh'], { stdio: 'pipe' })).toThrow(
     expect.objectContaining({ status: 2, stderr: expect.objectContaining({}) }),
   )
+})
+
+it('prints the version by word and by option', () => {
+  const [word, option] = ['version', '--version'].map((each) =>
+    execFileSync(join(root, 'strongroom'), [each], { encoding: 'utf8' }),
+  )
+  expect(word).toMatch(/^\d+\.\d+\.\d+\n$/)
+  expect(word).toBe(option)
+})
+
+it('is silent about names while no server runs', () => {
+  const env = { ...process.env, STRONGROOM_STATE_DIR: join(folder, 'none') }
+  const asked = spawnSync(join(root, 'strongroom'), ['completion', 'names', 'vm'], { env, encoding: 'utf8' })
+  expect([asked.status, asked.stdout, asked.stderr]).toEqual([0, '', ''])
 })

@@ -100,7 +100,10 @@ describe('a VM', () => {
     expect(stopped.map(({ name }) => name)).toEqual(['one', 'three'])
     const mixed = await installation.cli('vm', 'delete', 'three', 'nobody', '--yes')
     expect([mixed.code, codeOf(mixed.json)]).toEqual([4, 'ResourceNotFound'])
-    expect(await installation.must('vm', 'delete', 'one', 'three', '--yes')).toEqual([{ deleted: 'one' }, { deleted: 'three' }]) // prettier-ignore
+    expect(await installation.must('vm', 'delete', 'one', 'three', '--yes')).toEqual([
+      { deleted: 'one' },
+      { deleted: 'three' },
+    ])
     expect((await networkOf()).filter((name) => /^(one|three)/.test(name))).toEqual([])
   })
 

@@ -42,7 +42,6 @@ describe('a host', () => {
       await installation.serverLog(),
       await readFile(join(hostDirectory('one'), 'host.log'), 'utf8'),
     ])
-      // prettier-ignore
       for (const hidden of [secret, privateKey.split('\n')[1]!]) expect(text).not.toContain(hidden)
     await ended(child)
     // The lease expires ten seconds later by itself.

@@ -6,7 +6,9 @@ import { calls, note, refused, shell, suite, useShell, works } from './support/c
 useShell('az-billing', 'Usage, cost and quotas (the stock Azure CLI)')
 
 const vm = (name: string, size: string): string =>
-  `vm create -g bill -n ${name} --image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --os-disk-security-encryption-type DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true --admin-username azureuser --generate-ssh-keys --size ${size}`
+  `vm create -g bill -n ${name} --image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM ` +
+  '--os-disk-security-encryption-type DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true ' +
+  `--admin-username azureuser --generate-ssh-keys --size ${size}`
 const location =
   'https://management.strongroom.internal$SUB/providers/Microsoft.Compute/locations/westeurope/providers/Microsoft.Quota'
 const family = 'standardDCASv5Family'
@@ -27,48 +29,24 @@ suite('Usage and cost', () => {
     expect(Number(compute.pretaxCost)).toBeGreaterThan(0)
   })
   works('consumption usage list -s 2020-01-01 -e 2020-01-31', (body) => expect(body).toEqual([]))
-  calls('Usage and cost', 'strongroom cost show and export', async () => {
+  calls('Usage and cost', 'strongroom cost show', async () => {
     const shown = await shell.shell('strongroom cost show --by tag:team -o json')
     expect(shown.body, shown.stderr).toMatchObject([{ what: 'blue', currency: 'EUR' }])
-    const exported = await shell.shell('strongroom cost export')
-    expect(exported.stdout.split('\r\n')[0]).toMatch(/^BilledCost,BillingAccountId,/)
-    expect(exported.stdout).toContain('"{""team"":""blue""}"')
-    note('strongroom cost show, strongroom cost export', 'works')
+    note('strongroom cost show', 'works')
   })
+  refused(
+    'rest -u "https://management.strongroom.internal$SUB/providers/Strongroom.Billing/focusExport?api-version=2023-05-01"',
+    'az consumption usage list',
+  )
 })
 
 suite('Budgets', () => {
   const month = `${new Date().toISOString().slice(0, 7)}-01`
-  const times = `-s ${month} -e 2035-01-01`
-  works(
-    `consumption budget create --budget-name tight --amount 0.000001 --category cost --time-grain monthly ${times}`,
-    (body) => expect(body).toMatchObject({ amount: '1e-06', currentSpend: { unit: 'EUR' } }),
+  refused(
+    `consumption budget create --budget-name tight --amount 1 --category cost --time-grain monthly -s ${month} -e 2035-01-01`,
+    'strongroom cost show',
   )
-  works(
-    `consumption budget create --budget-name wide -g bill --amount 1000 --category cost --time-grain annually ${times} --resource-group-filter bill`,
-  )
-  works('consumption budget list --query "[].name"', (body) => expect(body).toEqual(['tight']))
-  works('consumption budget show --budget-name wide -g bill', (body) =>
-    expect(Number(body.currentSpend.amount)).toBeGreaterThan(0),
-  )
-  calls('Budgets', 'a budget that is spent is told of', async () => {
-    const path = 'https://management.strongroom.internal$SUB/providers'
-    const { body, stderr } = await shell.az(`rest -u "${path}/Microsoft.CostManagement/alerts?api-version=2023-11-01"`)
-    expect(body?.value, stderr).toMatchObject([{ properties: { costEntityId: 'tight', status: 'Active' } }])
-    note('az rest -u …/Microsoft.CostManagement/alerts', 'works')
-    const events = await shell.az(
-      `rest -u "${path}/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01"`,
-    )
-    const actions = (events.body.value as { operationName: { value: string } }[]).map(
-      (each) => each.operationName.value,
-    )
-    expect(actions).toContain('Microsoft.Consumption/budgets/thresholdReached/event')
-    const shown = await shell.shell('strongroom cost show')
-    expect(shown.stderr).toMatch(/Budget tight: \S+ of 0\.000001 EUR is spent/)
-    note('strongroom cost show', 'works')
-  })
-  works('consumption budget delete --budget-name tight')
-  refused('consumption budget show --budget-name tight', 'NotFound', { offered: true })
+  refused('consumption budget list', 'strongroom cost show')
 })
 
 suite('Quota requests', () => {

@@ -34,7 +34,9 @@ suite('People and groups', () => {
       note('az ad sp create-for-rbac -n robot --role Reader --scopes $SUB/resourceGroups/seen', 'works')
       const { appId, password, tenant } = made.body as Record<string, string>
       const login = await shell.shell(
-        `AZURE_CONFIG_DIR=robot; export AZURE_CONFIG_DIR; az cloud register -n S --endpoint-resource-manager "$STRONGROOM_RESOURCE_MANAGER" && az cloud set -n S && az login --service-principal -u ${appId} -p "${password}" --tenant ${tenant}`,
+        'AZURE_CONFIG_DIR=robot; export AZURE_CONFIG_DIR; az cloud register -n S --endpoint-resource-manager ' +
+          `"$STRONGROOM_RESOURCE_MANAGER" && az cloud set -n S && az login --service-principal -u ${appId} -p ` +
+          `"${password}" --tenant ${tenant}`,
       )
       expect(login.code, login.stderr).toBe(0)
       note('az login --service-principal -u APP -p SECRET --tenant TENANT', 'works')
@@ -70,24 +72,65 @@ suite('Roles', () => {
     expect(body.principalType).toBe('Group'),
   )
   asRobot('Roles', read)
-  works('role assignment create --assignee ana@strongroom.internal --role Reader --scope $SUB/resourceGroups/dir', (body) => expect(body.principalType).toBe('User')) // prettier-ignore
-  refused('role assignment create --assignee nobody@strongroom.internal --role Reader --scope $SUB', 'Cannot find user') // prettier-ignore
+  works(
+    'role assignment create --assignee ana@strongroom.internal --role Reader --scope $SUB/resourceGroups/dir',
+    (body) => expect(body.principalType).toBe('User'),
+  )
+  refused('role assignment create --assignee nobody@strongroom.internal --role Reader --scope $SUB', 'Cannot find user')
   works(`role assignment list --assignee ${robot} --include-groups --scope $SUB/resourceGroups/dir`, (body) =>
     expect(body).toHaveLength(1),
   )
   works('role assignment list -g dir --query [].principalName', (body) => expect(body).toHaveLength(2))
   works(`role assignment delete --assignee ${team} --role Reader --scope $SUB/resourceGroups/dir`)
   asRobot('Roles', read, 'AuthorizationFailed')
-  works(`role assignment create --assignee-object-id $(az ad group show -g everybody --query id -o tsv) --assignee-principal-type Group --role Reader --scope $SUB/resourceGroups/dir`) // prettier-ignore
+  works(
+    'role assignment create --assignee-object-id $(az ad group show -g everybody --query id -o tsv) ' +
+      '--assignee-principal-type Group --role Reader --scope $SUB/resourceGroups/dir',
+  )
   asRobot('Roles', read)
   works(`ad group member remove -g team --member-id ${robot}`)
   asRobot('Roles', read, 'AuthorizationFailed')
 })
 
+const reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
+const only = (verb: string, source: string): string =>
+  `(!(ActionMatches{'Microsoft.Authorization/roleAssignments/${verb}'}) OR ` +
+  `@${source}[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {${reader}})`
+
+suite('Delegates', () => {
+  const at = '--scope $SUB/resourceGroups/seen'
+  const to =
+    '--assignee-object-id $(az ad user show --id ana@strongroom.internal --query id -o tsv) --assignee-principal-type User'
+  const delegate =
+    `role assignment create --assignee-object-id ${robot} --assignee-principal-type ServicePrincipal --role "Role ` +
+    `Based Access Control Administrator" ${at}`
+  const condition = `${only('write', 'Request')} AND ${only('delete', 'Resource')}`
+  refused(`${delegate} --condition "@Principal[a:b] StringEquals 'c'" --condition-version "2.0"`, 'NotSupported')
+  works(`${delegate} --condition "${condition}" --condition-version "2.0" --description delegate`, (body) =>
+    expect([body.condition, body.conditionVersion, body.description]).toEqual([condition, '2.0', 'delegate']),
+  )
+  works(`role assignment list ${at} --query "[?description=='delegate'].condition"`, (body) =>
+    expect(body).toEqual([condition]),
+  )
+  // The robot has no right to the directory of people: ids only.
+  asRobot('Delegates', `role assignment create ${to} --role Reader ${at}`)
+  asRobot('Delegates', `role assignment create ${to} --role Owner ${at}`, 'AuthorizationFailed')
+  asRobot(
+    'Delegates',
+    `role assignment delete ${to.split(' --assignee-principal')[0]!.replace('-object-id', '')} --role Reader ${at}`,
+  )
+})
+
 suite('Keys of a vault', () => {
   works('keyvault create -n dirbox -g dir --enable-rbac-authorization true')
-  works(`role assignment create --assignee-object-id ${team} --assignee-principal-type Group --role "Key Vault Secrets User" --scope $SUB/resourceGroups/dir/providers/Microsoft.KeyVault/vaults/dirbox`) // prettier-ignore
-  works('role assignment create --assignee $(az account show --query user.name -o tsv) --role "Key Vault Secrets Officer" --scope $SUB/resourceGroups/dir') // prettier-ignore
+  works(
+    `role assignment create --assignee-object-id ${team} --assignee-principal-type Group --role "Key Vault ` +
+      'Secrets User" --scope $SUB/resourceGroups/dir/providers/Microsoft.KeyVault/vaults/dirbox',
+  )
+  works(
+    'role assignment create --assignee $(az account show --query user.name -o tsv) --role "Key Vault Secrets ' +
+      'Officer" --scope $SUB/resourceGroups/dir',
+  )
   works('keyvault secret set --vault-name dirbox -n s --value kept')
   asRobot('Keys of a vault', 'keyvault secret show --vault-name dirbox -n s', 'Forbidden')
   works(`ad group member add -g team --member-id ${robot}`)

@@ -53,7 +53,8 @@ within('A key of a vault', () => {
   })
   works('group create -n rg -l westeurope')
   works(
-    'keyvault create -n desbox -g rg --sku premium --enable-purge-protection true --enabled-for-disk-encryption true --enable-rbac-authorization false',
+    'keyvault create -n desbox -g rg --sku premium --enable-purge-protection true --enabled-for-disk-encryption ' +
+      'true --enable-rbac-authorization false',
   )
   works(
     'keyvault key create --vault-name desbox -n disk --kty RSA-HSM --exportable true --default-cvm-policy',
@@ -97,7 +98,9 @@ within('Disk-encryption sets', () => {
 })
 
 const vm =
-  'vm create -g rg -n vm1 --image Strongroom:debian-13:cvm:latest --size Standard_DC2as_v5 --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true --os-disk-security-encryption-type DiskWithVMGuestState --os-disk-secure-vm-disk-encryption-set SET --admin-username azureuser --generate-ssh-keys'
+  'vm create -g rg -n vm1 --image Strongroom:debian-13:cvm:latest --size Standard_DC2as_v5 --security-type ' +
+  'ConfidentialVM --enable-vtpm true --enable-secure-boot true --os-disk-security-encryption-type ' +
+  'DiskWithVMGuestState --os-disk-secure-vm-disk-encryption-set SET --admin-username azureuser --generate-ssh-keys'
 const withSet = (line: string): string => line.replace('SET', kept['set'] ?? '')
 
 within('A confidential VM under the key', () => {

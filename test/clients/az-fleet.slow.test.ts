@@ -28,9 +28,9 @@ suite('Sizes', () => {
     await installation.start({}, ['--compute', 'simulated', '--fleet-address', hosts.address])
     await hosts.join('a', 8, '--zone', '1')
     await hosts.join('b', 4, '--zone', '2')
-    const ready = async (): Promise<string[]> =>
-      (await installation.must<{ name: string; state: string }[]>('host', 'list')).flatMap(({ name, state }) => (state === 'Ready' ? [name] : [])) // prettier-ignore
-    await expect.poll(ready, { timeout: 60_000 }).toEqual(['local', 'a', 'b'])
+    await expect
+      .poll(async () => (await hosts?.states()) ?? [], { timeout: 60_000 })
+      .toEqual(['local Ready', 'a Ready', 'b Ready'])
     await must('eval "$(strongroom env --login)" && az group create -n fleet -l westeurope')
     note('az group create -n fleet -l westeurope', 'works')
   })
@@ -39,10 +39,10 @@ suite('Sizes', () => {
     expect(body).toEqual(expect.arrayContaining(['Standard_DC8as_v5', 'Standard_DC16as_v5']))
     expect(body).not.toContain('Standard_DC4as_v5')
   })
-  works(
-    'vm list-skus -l westeurope --size Standard_DC16as_v5 --all --query "[].restrictions[]"',
-    (body) =>
-    expect(body).toMatchObject([{ type: 'Location', values: ['westeurope'], reasonCode: 'NotAvailableForSubscription' }]), // prettier-ignore
+  works('vm list-skus -l westeurope --size Standard_DC16as_v5 --all --query "[].restrictions[]"', (body) =>
+    expect(body).toMatchObject([
+      { type: 'Location', values: ['westeurope'], reasonCode: 'NotAvailableForSubscription' },
+    ]),
   )
   works('vm list-skus -l westeurope --size Standard_DC8as_v5 --all --query "[].restrictions[]"', (body) =>
     expect(body).toMatchObject([{ type: 'Zone', restrictionInfo: { zones: ['2'] } }]),
@@ -58,7 +58,9 @@ suite('Sizes', () => {
 
 suite('Planned maintenance', () => {
   works(
-    'vm create -g fleet -n web --image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true --size Standard_DC4as_v5 --admin-username azureuser --generate-ssh-keys --os-disk-security-encryption-type DiskWithVMGuestState --public-ip-address "" --nsg ""',
+    'vm create -g fleet -n web --image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM ' +
+      '--enable-vtpm true --enable-secure-boot true --size Standard_DC4as_v5 --admin-username azureuser ' +
+      '--generate-ssh-keys --os-disk-security-encryption-type DiskWithVMGuestState --public-ip-address "" --nsg ""',
     (body) => expect(body.powerState).toBe('VM running'),
   )
   refused('vm perform-maintenance -g fleet -n web', 'OperationNotAllowed')
@@ -84,27 +86,42 @@ suite('Maintenance configurations', () => {
     const outcome = await shell.az('maintenance configuration list')
     expect(outcome.code).not.toBe(0)
     expect(outcome.stderr).toMatch(/maintenance.*(misspelled|extension)/)
-    note('az maintenance configuration list', 'needs the extension `maintenance`, which was not at hand: `az resource` sends the same') // prettier-ignore
+    note(
+      'az maintenance configuration list',
+      'needs the extension `maintenance`, which was not at hand: `az resource` sends the same',
+    )
   })
   const window = { startDateTime: `${day} 03:00`, duration: '02:00', timeZone: 'UTC', recurEvery: 'Week' }
   const create = (properties: object): string =>
-    `resource create -g fleet -n nights --resource-type Microsoft.Maintenance/maintenanceConfigurations --api-version 2023-04-01 -l westeurope --properties '${JSON.stringify(properties)}'`
+    'resource create -g fleet -n nights --resource-type Microsoft.Maintenance/maintenanceConfigurations ' +
+    `--api-version 2023-04-01 -l westeurope --properties '${JSON.stringify(properties)}'`
   works(create({ maintenanceScope: 'Host', maintenanceWindow: window }), undefined, {
     as: create({ maintenanceScope: 'Host', maintenanceWindow: { ...window, startDateTime: 'DAY 03:00' } }),
   })
-  refused(create({ maintenanceScope: 'Host', maintenanceWindow: { ...window, startDateTime: '2026-01-01 03:00', duration: '00:30' } }), 'duration') // prettier-ignore
+  refused(
+    create({
+      maintenanceScope: 'Host',
+      maintenanceWindow: { ...window, startDateTime: '2026-01-01 03:00', duration: '00:30' },
+    }),
+    'duration',
+  )
   works(`resource show --ids ${configuration} --api-version 2023-04-01 --query properties.maintenanceScope`, (body) =>
     expect(body).toBe('Host'),
   )
   works(
-    `resource create --id ${vm}/providers/Microsoft.Maintenance/configurationAssignments/nights --api-version 2023-04-01 -l westeurope --properties '{"maintenanceConfigurationId": "'${configuration}'"}'`,
+    `resource create --id ${vm}/providers/Microsoft.Maintenance/configurationAssignments/nights --api-version ` +
+      `2023-04-01 -l westeurope --properties '{"maintenanceConfigurationId": "'${configuration}'"}'`,
   )
   calls('Maintenance configurations', 'strongroom host drain b', async () => {
     await must('strongroom host drain b --no-wait')
-    await expect.poll(async () => (await shell.az(status)).body?.maintenanceWindowStartTime, { timeout: 60_000 }).toContain(`${day}T03:00:00`) // prettier-ignore
+    await expect
+      .poll(async () => (await shell.az(status)).body?.maintenanceWindowStartTime, { timeout: 60_000 })
+      .toContain(`${day}T03:00:00`)
     expect(await hostOf()).toBe('b')
   })
-  works(`resource delete --ids ${vm}/providers/Microsoft.Maintenance/configurationAssignments/nights --api-version 2023-04-01`) // prettier-ignore
+  works(
+    `resource delete --ids ${vm}/providers/Microsoft.Maintenance/configurationAssignments/nights --api-version 2023-04-01`,
+  )
   works(`resource delete --ids ${configuration} --api-version 2023-04-01`)
   works('vm delete -g fleet -n web --yes')
 })

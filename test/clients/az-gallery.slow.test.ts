@@ -36,15 +36,22 @@ suite('Galleries and image definitions', () => {
     ['special', 'Specialized'],
   ] as const)
     works(
-      `sig image-definition create -g gal1 -r gal -i ${name} -p me -f app -s ${name} --os-type Linux --os-state ${state} --hyper-v-generation V2 --features SecurityType=ConfidentialVM`,
+      `sig image-definition create -g gal1 -r gal -i ${name} -p me -f app -s ${name} --os-type Linux --os-state ` +
+        `${state} --hyper-v-generation V2 --features SecurityType=ConfidentialVM`,
       (body) => expect(body.features).toEqual([{ name: 'SecurityType', value: 'ConfidentialVM' }]),
     )
   works(
-    'sig image-definition create -g gal1 -r gal -i open -p me -f app -s open --os-type Linux --os-state Generalized --hyper-v-generation V2 --features SecurityType=ConfidentialVmSupported',
+    'sig image-definition create -g gal1 -r gal -i open -p me -f app -s open --os-type Linux --os-state ' +
+      'Generalized --hyper-v-generation V2 --features SecurityType=ConfidentialVmSupported',
   )
   works('sig image-definition list -g gal1 -r gal', (body) => expect(body).toHaveLength(3))
   works('sig image-definition show -g gal1 -r gal -i general')
-  refused('sig create -g gal1 -r pub -l westeurope --permissions Community --publisher-uri u --publisher-email a@b.c --eula e --public-name-prefix p', 'NotOffered', { offered: false }) // prettier-ignore
+  refused(
+    'sig create -g gal1 -r pub -l westeurope --permissions Community --publisher-uri u --publisher-email a@b.c ' +
+      '--eula e --public-name-prefix p',
+    'NotOffered',
+    { offered: false },
+  )
 })
 
 suite('Image versions', () => {
@@ -55,11 +62,13 @@ suite('Image versions', () => {
   works('vm generalize -g gal1 -n src')
   refused('vm start -g gal1 -n src', 'OperationNotAllowed')
   refused(
-    `${version} general -e 1.0.0 --virtual-machine ${vmId} --target-regions westeurope --target-region-cvm-encryption EncryptedVMGuestStateOnlyWithPmk,`,
+    `${version} general -e 1.0.0 --virtual-machine ${vmId} --target-regions westeurope ` +
+      '--target-region-cvm-encryption EncryptedVMGuestStateOnlyWithPmk,',
     'Conflict',
   )
   refused(
-    `${version} general -e 1.0.0 --virtual-machine ${vmId} --target-regions westeurope northeurope --target-region-cvm-encryption EncryptedWithPmk, EncryptedWithPmk,`,
+    `${version} general -e 1.0.0 --virtual-machine ${vmId} --target-regions westeurope northeurope ` +
+      '--target-region-cvm-encryption EncryptedWithPmk, EncryptedWithPmk,',
     'InvalidParameter',
   )
   works(
@@ -70,13 +79,20 @@ suite('Image versions', () => {
   works('sig image-version show -g gal1 -r gal -i general -e 1.0.0 --expand ReplicationStatus')
   works('sig image-version update -g gal1 -r gal -i general -e 1.0.0 --set publishingProfile.excludeFromLatest=false')
   works(
-    `vm create -g gal1 -n copy1 --image $SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/general/versions/1.0.0 ${confidential} --os-disk-security-encryption-type DiskWithVMGuestState --generate-ssh-keys ${bare}`,
+    'vm create -g gal1 -n copy1 --image ' +
+      '$SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/general/versions/1.0.0 ' +
+      `${confidential} --os-disk-security-encryption-type DiskWithVMGuestState --generate-ssh-keys ${bare}`,
   )
   works(
-    `vm create -g gal1 -n copy2 --image $SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/general ${confidential} --os-disk-security-encryption-type DiskWithVMGuestState --generate-ssh-keys ${bare}`,
+    'vm create -g gal1 -n copy2 --image ' +
+      `$SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/general ${confidential} ` +
+      `--os-disk-security-encryption-type DiskWithVMGuestState --generate-ssh-keys ${bare}`,
   )
   works(
-    `vm create -g gal1 -n twin --specialized --image $SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/special/versions/1.0.0 --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true --size Standard_DC2as_v5 --os-disk-security-encryption-type DiskWithVMGuestState ${bare}`,
+    'vm create -g gal1 -n twin --specialized --image ' +
+      '$SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/special/versions/1.0.0 ' +
+      '--security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true --size Standard_DC2as_v5 ' +
+      `--os-disk-security-encryption-type DiskWithVMGuestState ${bare}`,
   )
 })
 
@@ -98,7 +114,8 @@ suite('Snapshots, disks and managed images', () => {
     expect(body.diskState).toBe('ReadyToUpload'),
   )
   works(
-    'disk create -g gal1 -n ofimage --gallery-image-reference $SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/general/versions/1.0.0',
+    'disk create -g gal1 -n ofimage --gallery-image-reference ' +
+      '$SUB/resourceGroups/gal1/providers/Microsoft.Compute/galleries/gal/images/general/versions/1.0.0',
   )
   works(`disk create -g gal1 -n plain --security-type Standard --image-reference Strongroom:debian-13:cvm:latest`)
   refused('image create -g gal1 -n no --source src --hyper-v-generation V2', 'OperationNotAllowed')
@@ -110,6 +127,18 @@ suite('Snapshots, disks and managed images', () => {
     (body) => expect(body.provisioningState).toBe('Succeeded'),
   )
   works('image delete -g gal1 -n managed')
+  works('disk create -g gal1 -n data --size-gb 4')
+  works('snapshot create -g gal1 -n datasnap --source data')
+  works(
+    `vm create -g gal1 -n copy3 ${image} ${confidential} --os-disk-security-encryption-type DiskWithVMGuestState ` +
+      `--generate-ssh-keys ${bare} --source-snapshots-or-disks ` +
+      '$SUB/resourceGroups/gal1/providers/Microsoft.Compute/snapshots/datasnap --source-snapshots-or-disks-size-gb 4',
+  )
+  refused(
+    `restore-point collection create -g gal1 --collection-name rpc --source-id ${vmId}`,
+    'Copy the disks: az snapshot create --source DISK.',
+  )
+  refused('restore-point collection list -g gal1', 'Copy the disks: az snapshot create --source DISK.')
   works('disk delete -g gal1 -n restored --yes')
   works('snapshot delete -g gal1 -n snap')
 })

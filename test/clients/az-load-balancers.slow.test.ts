@@ -5,7 +5,8 @@ useShell('az-load-balancers', 'Load balancers (the stock Azure CLI)')
 
 const account = '--admin-username azureuser --generate-ssh-keys'
 const confidential =
-  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --os-disk-security-encryption-type DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true --vm-sku Standard_DC2as_v5'
+  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --os-disk-security-encryption-type ' +
+  'DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true --vm-sku Standard_DC2as_v5'
 const named = (parts: { name: string }[]): string[] => parts.map(({ name }) => name)
 
 suite('A scale set as in Azure’s tutorial', () => {
@@ -32,7 +33,8 @@ suite('A scale set as in Azure’s tutorial', () => {
     expect(body).toMatchObject({ name: 'up', port: 80 }),
   )
   works(
-    'network lb rule create -g balanced --lb-name webLB -n https --probe up --backend-pool-name webLBBEPool --frontend-ip loadBalancerFrontEnd --protocol tcp --frontend-port 443 --backend-port 443',
+    'network lb rule create -g balanced --lb-name webLB -n https --probe up --backend-pool-name webLBBEPool ' +
+      '--frontend-ip loadBalancerFrontEnd --protocol tcp --frontend-port 443 --backend-port 443',
     (body) => expect(body.probe.id).toMatch(/\/probes\/up$/),
   )
   works('network lb rule list -g balanced --lb-name webLB', (body) => expect(named(body)).toEqual(['LBRule', 'https']))
@@ -50,7 +52,9 @@ suite('Load balancers by hand', () => {
   works('network lb list -g balanced', (body) => expect(named(body)).toEqual(['lb']))
   works('network lb address-pool create -g balanced --lb-name lb -n other', (body) => expect(body.name).toBe('other'))
   works(
-    'network lb inbound-nat-rule create -g balanced --lb-name lb -n ssh --protocol tcp --frontend-port-range-start 50000 --frontend-port-range-end 50010 --backend-port 22 --backend-address-pool pool --frontend-ip-name front',
+    'network lb inbound-nat-rule create -g balanced --lb-name lb -n ssh --protocol tcp ' +
+      '--frontend-port-range-start 50000 --frontend-port-range-end 50010 --backend-port 22 --backend-address-pool ' +
+      'pool --frontend-ip-name front',
     (body) => expect(body).toMatchObject({ name: 'ssh', backendPort: 22 }),
   )
   works(
@@ -63,7 +67,8 @@ suite('Load balancers by hand', () => {
   works('network lb frontend-ip list -g balanced --lb-name lb', (body) => expect(named(body)).toEqual(['front']))
   refused('network lb delete -g balanced -n lb', 'InUseBackendAddressPoolCannotBeDeleted')
   refused(
-    'network lb rule create -g balanced --lb-name lb -n ssh2 --backend-pool-name pool --frontend-ip front --protocol tcp --frontend-port 50005 --backend-port 22',
+    'network lb rule create -g balanced --lb-name lb -n ssh2 --backend-pool-name pool --frontend-ip front ' +
+      '--protocol tcp --frontend-port 50005 --backend-port 22',
     'RulesUseSameFrontendPortProtocolAndVip',
   )
   works(

@@ -31,7 +31,9 @@ const steps: Step[] = [
   },
   {
     section: 'A pool',
-    line: 'keyvault role assignment create --hsm-name pool --role "Managed HSM Crypto User" --assignee-object-id {me} --assignee-principal-type ServicePrincipal --scope /keys',
+    line:
+      'keyvault role assignment create --hsm-name pool --role "Managed HSM Crypto User" --assignee-object-id {me} ' +
+      '--assignee-principal-type ServicePrincipal --scope /keys',
   },
   {
     section: 'A pool',
@@ -40,7 +42,9 @@ const steps: Step[] = [
   },
   {
     section: 'A pool',
-    line: 'keyvault security-domain download --hsm-name pool --sd-wrapping-keys h1.cer h2.cer h3.cer --sd-quorum 2 --security-domain-file pool.json',
+    line:
+      'keyvault security-domain download --hsm-name pool --sd-wrapping-keys h1.cer h2.cer h3.cer --sd-quorum 2 ' +
+      '--security-domain-file pool.json',
     look: ({ status }) => expect(status).toBe('Success'),
   },
   {
@@ -84,7 +88,9 @@ const steps: Step[] = [
   { section: 'Roles', line: 'keyvault key purge --hsm-name pool --name seal', refused: 'does not have the permission' },
   {
     section: 'Roles',
-    line: 'keyvault role assignment create --hsm-name pool --role "Managed HSM Crypto Officer" --assignee-object-id {me} --assignee-principal-type ServicePrincipal --scope /',
+    line:
+      'keyvault role assignment create --hsm-name pool --role "Managed HSM Crypto Officer" --assignee-object-id ' +
+      '{me} --assignee-principal-type ServicePrincipal --scope /',
   },
   { section: 'Roles', line: 'keyvault key purge --hsm-name pool --name seal' },
   {
@@ -107,7 +113,9 @@ const steps: Step[] = [
   },
   {
     section: 'Restore drill',
-    line: 'keyvault security-domain upload --hsm-name pool2 --sd-file pool.json --sd-exchange-key exchange.pem --sd-wrapping-keys h1.pem h3.pem',
+    line:
+      'keyvault security-domain upload --hsm-name pool2 --sd-file pool.json --sd-exchange-key exchange.pem ' +
+      '--sd-wrapping-keys h1.pem h3.pem',
     look: ({ status }) => expect(status).toBe('Success'),
   },
   { section: 'Restore drill', line: `keyvault restore start --hsm-name pool2 ${storage} --backup-folder {folder}` },

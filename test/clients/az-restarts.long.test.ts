@@ -27,7 +27,11 @@ const environment = (): NodeJS.ProcessEnv => ({
 
 async function shell(line: string, settings: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const script = `strongroom() { ${join(root, 'strongroom')} "$@"; }\n${line}`
-  const child = spawn('/bin/bash', ['-c', script], { cwd: home, env: { ...environment(), ...settings }, stdio: ['ignore', 'pipe', 'pipe'] }) // prettier-ignore
+  const child = spawn('/bin/bash', ['-c', script], {
+    cwd: home,
+    env: { ...environment(), ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const code = await new Promise<number>((done, fail) => {
@@ -60,7 +64,9 @@ afterAll(async () => {
 })
 
 const made = (group: string, name: string): string =>
-  `az vm create -g ${group} -n ${name} --image Debian13Cvm --size Standard_DC2as_v5 --admin-username azureuser --generate-ssh-keys --security-type ConfidentialVM --os-disk-security-encryption-type DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true`
+  `az vm create -g ${group} -n ${name} --image Debian13Cvm --size Standard_DC2as_v5 --admin-username azureuser ` +
+  '--generate-ssh-keys --security-type ConfidentialVM --os-disk-security-encryption-type DiskWithVMGuestState ' +
+  '--enable-vtpm true --enable-secure-boot true'
 
 /** A quarter of an hour on two busy cores. */
 const limitMs = 3_600_000

@@ -4,7 +4,8 @@ import { calls, note, refused, shell, suite, useShell, works } from './support/c
 useShell('az-scale-sets', 'Virtual machine scale sets (the stock Azure CLI)')
 
 const confidential =
-  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --os-disk-security-encryption-type DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true --vm-sku Standard_DC2as_v5'
+  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --os-disk-security-encryption-type ' +
+  'DiskWithVMGuestState --enable-vtpm true --enable-secure-boot true --vm-sku Standard_DC2as_v5'
 const account = '--admin-username azureuser --generate-ssh-keys'
 const first = '$(az vmss list-instances -g sets -n web --query "[0].instanceId" -o tsv)'
 
@@ -70,7 +71,17 @@ suite('Virtual machines in a scale set', () => {
 })
 
 suite('What is refused of a scale set', () => {
-  refused(`vmss create -g sets -n uni --orchestration-mode Uniform ${confidential} ${account} --load-balancer "" --upgrade-policy-mode manual`, 'Uniform orchestration mode are not supported', { offered: false }) // prettier-ignore
-  refused(`vmss create -g sets -n big --orchestration-mode Flexible --instance-count 900 ${confidential} ${account} --load-balancer ""`, 'Cores quota') // prettier-ignore
-  refused(`vmss create -g sets -n small --orchestration-mode Flexible ${confidential.replace('DC2as', 'D2as')} ${account} --load-balancer ""`, 'is not supported for creation of VMs and Virtual Machine Scale Set') // prettier-ignore
+  refused(
+    `vmss create -g sets -n uni --orchestration-mode Uniform ${confidential} ${account} --load-balancer "" --upgrade-policy-mode manual`,
+    'Uniform orchestration mode are not supported',
+    { offered: false },
+  )
+  refused(
+    `vmss create -g sets -n big --orchestration-mode Flexible --instance-count 900 ${confidential} ${account} --load-balancer ""`,
+    'Cores quota',
+  )
+  refused(
+    `vmss create -g sets -n small --orchestration-mode Flexible ${confidential.replace('DC2as', 'D2as')} ${account} --load-balancer ""`,
+    'is not supported for creation of VMs and Virtual Machine Scale Set',
+  )
 })

@@ -102,7 +102,8 @@ suite('Templates of the tenant', () => {
   const me = '"$(az account show --query user.name -o tsv)"'
   refused('deployment tenant create -n top -l westeurope -f tenant.json', 'ERROR')
   works(
-    'rest --method post --url "https://management.strongroom.internal/providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01"',
+    'rest --method post --url "https://management.strongroom.internal/providers/Microsoft.Authorization/' +
+      'elevateAccess?api-version=2016-07-01"',
   )
   works(`role assignment create --assignee ${me} --role Owner --scope /`, (body) => expect(body.scope).toBe('/'))
   works('deployment tenant validate -n top -l westeurope -f tenant.json')
@@ -125,7 +126,8 @@ suite('Template specs', () => {
   works('ts show -g made -n web -v 1.0')
   works('ts list -g made', (body) => expect(body).toHaveLength(1))
   works(
-    'deployment group create -g made -n spec --template-spec $SUB/resourceGroups/made/providers/Microsoft.Resources/templateSpecs/web/versions/1.0',
+    'deployment group create -g made -n spec --template-spec ' +
+      '$SUB/resourceGroups/made/providers/Microsoft.Resources/templateSpecs/web/versions/1.0',
     (body) => expect(body.properties.templateLink.id).toContain('/versions/1.0'),
   )
   works('ts delete -g made -n web -v 1.0 --yes')
@@ -134,7 +136,8 @@ suite('Template specs', () => {
 
 suite('Generic resources', () => {
   works(
-    'resource create -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses --is-full-object -p \'{"location":"westeurope","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static"}}\'',
+    'resource create -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses --is-full-object -p ' +
+      '\'{"location":"westeurope","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static"}}\'',
     (body) => expect(body.properties.provisioningState).toBe('Succeeded'),
   )
   works('resource show -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses')
@@ -147,7 +150,8 @@ suite('Generic resources', () => {
   works('group export -n made', (body) => expect(body.resources).toHaveLength(2))
   works('vm list-skus -l westeurope --all', (body) => expect(body.length).toBeGreaterThan(50))
   works(
-    'rest --method get --url "https://management.strongroom.internal/providers/Microsoft.Management/managementGroups?api-version=2020-05-01"',
+    'rest --method get --url "https://management.strongroom.internal/providers/Microsoft.Management/' +
+      'managementGroups?api-version=2020-05-01"',
     (body) => expect(body.value).toHaveLength(1),
   )
   works('role assignment list --scope $SUB', (body) => expect(body.length).toBeGreaterThan(0))

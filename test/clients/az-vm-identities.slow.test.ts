@@ -9,7 +9,8 @@ useShell('az-vm-identities', 'The Azure CLI: identities, network interfaces and 
 type Loose = any
 
 const confidential =
-  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true --size Standard_DC2as_v5 --os-disk-security-encryption-type DiskWithVMGuestState'
+  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot ' +
+  'true --size Standard_DC2as_v5 --os-disk-security-encryption-type DiskWithVMGuestState'
 const bare = '--public-ip-address "" --nsg ""'
 const identity = (name: string): string =>
   `$SUB/resourceGroups/idn/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
@@ -51,7 +52,8 @@ suite('Tokens of another issuer for an identity', () => {
   const issuer = 'https://token.actions.example'
   works('identity create -g idn -n fed')
   works(
-    `identity federated-credential create ${of} -n actions --issuer ${issuer} --subject repo:me/it:ref:refs/heads/main --audiences api://AzureADTokenExchange`,
+    `identity federated-credential create ${of} -n actions --issuer ${issuer} --subject ` +
+      'repo:me/it:ref:refs/heads/main --audiences api://AzureADTokenExchange',
     (body) => expect(body).toMatchObject({ issuer, audiences: ['api://AzureADTokenExchange'] }),
   )
   refused(
@@ -74,7 +76,8 @@ suite('Tokens of another issuer for an identity', () => {
     expect(made.code, made.stderr).toBe(0)
     const { clientId, principalId } = (await shell.az('identity show -g idn -n fed')).body as Loose
     const role = await shell.az(
-      `role assignment create --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --role Reader --scope $SUB/resourceGroups/idn`,
+      `role assignment create --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal ` +
+        '--role Reader --scope $SUB/resourceGroups/idn',
     )
     expect(role.code, role.stderr).toBe(0)
     const as = { AZURE_CONFIG_DIR: join(shell.installation.home, 'fed') }
@@ -133,10 +136,13 @@ suite('Passwords', () => {
     'Password must have the 3 of the following',
   )
   works(
-    `vm create -g idn -n vm3 ${confidential} --admin-username azureuser --admin-password Correct-horse-9 --authentication-type password ${bare}`,
+    `vm create -g idn -n vm3 ${confidential} --admin-username azureuser --admin-password Correct-horse-9 ` +
+      `--authentication-type password ${bare}`,
     undefined,
     {
-      as: `vm create -g idn -n vm3 ${confidential} --admin-username azureuser --admin-password PASSWORD --authentication-type password ${bare}`,
+      as:
+        `vm create -g idn -n vm3 ${confidential} --admin-username azureuser --admin-password PASSWORD ` +
+        `--authentication-type password ${bare}`,
     },
   )
   works('vm show -g idn -n vm3 --query osProfile.linuxConfiguration.disablePasswordAuthentication', (body) =>

@@ -5,7 +5,9 @@ import { calls, note, refused, shell, suite, useShell, works } from './support/c
 useShell('az-vm-options', 'The Azure CLI: options of virtual machines')
 
 const common =
-  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true --size Standard_DC2as_v5 --admin-username azureuser --os-disk-security-encryption-type DiskWithVMGuestState'
+  '--image Strongroom:debian-13:cvm:latest --security-type ConfidentialVM --enable-vtpm true --enable-secure-boot ' +
+  'true --size Standard_DC2as_v5 --admin-username azureuser --os-disk-security-encryption-type ' +
+  'DiskWithVMGuestState'
 const keys = '--generate-ssh-keys'
 const bare = '--public-ip-address "" --nsg ""'
 const create = (name: string, more: string): string => `vm create -g opt -n ${name} ${common} ${keys} ${more}`
@@ -26,7 +28,12 @@ suite('A new virtual machine', () => {
   works('vm show -g opt -n data --include-user-data', (body) =>
     expect(body).toMatchObject({ osProfile: { computerName: 'other' }, userData: 'I2Nsb3VkLWNvbmZpZwo=' }),
   )
-  works(create('disk', `${bare} --os-disk-size-gb 64 --os-disk-name disk4 --os-disk-caching ReadOnly --storage-sku Standard_LRS`)) // prettier-ignore
+  works(
+    create(
+      'disk',
+      `${bare} --os-disk-size-gb 64 --os-disk-name disk4 --os-disk-caching ReadOnly --storage-sku Standard_LRS`,
+    ),
+  )
   works('disk show -g opt -n disk4', (body) => expect(body.diskSizeGB).toBe(64))
   works(create('disks', `${bare} --data-disk-sizes-gb 4 8`))
   works('vm show -g opt -n disks --query storageProfile.dataDisks', (body) => expect(body).toHaveLength(2))
@@ -91,13 +98,13 @@ suite('What is refused', () => {
     refused(create('bad', `${bare} ${option}`), code, { offered: /^--(accelerated|enable-hibernation)/.test(option) })
   refused(create('bad', `${bare} --boot-diagnostics-storage x`), 'InvalidResourceType', { offered: false })
   // The machine is created; az's subsequent extension is not.
-  refused(create('watched', `${bare} --enable-integrity-monitoring`), 'GuestAttestation', { offered: false })
+  refused(create('watched', `${bare} --enable-integrity-monitoring`), 'VMExtensionsRefused', { offered: false })
   refused('vm create -g opt -n nokey --image Debian13Cvm --security-type ConfidentialVM', 'ERROR')
 })
 
 suite('Changes of a virtual machine', () => {
   works('vm update -g opt -n disk --user-data custom.txt')
-  refused('vm update -g opt -n disk --os-disk other', 'PropertyChangeNotAllowed')
+  refused('vm update -g opt -n disk --os-disk other', 'NotSupported')
   refused('vm update -g opt -n disk --enable-secure-boot false', 'Secure Boot is required')
   refused('vm update -g opt -n disk --set securityProfile.securityType=TrustedLaunch', 'PropertyChangeNotAllowed')
   refused('vm nic add -g opt --vm-name disk --nics own', 'NicInUse')
@@ -117,9 +124,18 @@ suite('Changes of a virtual machine', () => {
 })
 
 suite('Disks for confidential virtual machines', () => {
-  works('disk create -g opt -n secure --upload-type UploadWithSecurityData --upload-size-bytes 20972032 --security-type ConfidentialVM_DiskEncryptedWithPlatformKey --hyper-v-generation V2 --os-type Linux') // prettier-ignore
-  refused('disk create -g opt -n imported --source https://disks.blob.strongroom.internal/x/abcd --security-data-uri https://disks.blob.strongroom.internal/x/guest --security-type ConfidentialVM_DiskEncryptedWithPlatformKey --hyper-v-generation V2 --os-type Linux', 'InvalidParameter') // prettier-ignore
-  works('disk create -g opt -n zoned --size-gb 4 --zone 1 --sku Premium_LRS --tags a=b')
+  works(
+    'disk create -g opt -n secure --upload-type UploadWithSecurityData --upload-size-bytes 20972032 ' +
+      '--security-type ConfidentialVM_DiskEncryptedWithPlatformKey --hyper-v-generation V2 --os-type Linux',
+  )
+  refused(
+    'disk create -g opt -n imported --source https://disks.blob.strongroom.internal/x/abcd --security-data-uri ' +
+      'https://disks.blob.strongroom.internal/x/guest --security-type ConfidentialVM_DiskEncryptedWithPlatformKey ' +
+      '--hyper-v-generation V2 --os-type Linux',
+    'InvalidParameter',
+  )
+  refused('disk create -g opt -n zoned --size-gb 4 --zone 1', 'NotSupported')
+  works('disk create -g opt -n zoned --size-gb 4 --sku Premium_LRS --tags a=b')
   refused('disk update -g opt -n zoned --size-gb 2', 'disks can only grow')
   works('snapshot create -g opt -n plain --source zoned --incremental false')
 })

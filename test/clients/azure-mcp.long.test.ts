@@ -35,7 +35,12 @@ const shown = (name: string, args: Arguments): string =>
   `${name} ${JSON.stringify(args, (key, value) => (key === 'certificate-data' || key === 'ssh-public-key' ? '…' : value))}`
 
 /** A tool that must answer. @param args may depend on earlier calls */
-function answers(chapter: string, name: string, args: Arguments | (() => Arguments), look: (results: ToolOutcome['results']) => void): void {
+function answers(
+  chapter: string,
+  name: string,
+  args: Arguments | (() => Arguments),
+  look: (results: ToolOutcome['results']) => void,
+): void {
   calls(chapter, `${name} ${typeof args === 'function' ? '' : JSON.stringify(args)}`, async () => {
     const given = typeof args === 'function' ? args() : args
     const { failed, text, results } = await call(kept.server!, name, given)
@@ -43,7 +48,7 @@ function answers(chapter: string, name: string, args: Arguments | (() => Argumen
     look(results)
     note(shown(name, given), 'works')
   })
-} // prettier-ignore
+}
 
 /** A tool that requests something missing here, and gets an error for it. */
 function lacks(chapter: string, name: string, args: Arguments, why: string | RegExp): void {
@@ -66,7 +71,9 @@ const create = {
 
 suite('Start', () => {
   calls('Start', 'installed from npm, it starts, lists its tools and ends', async () => {
-    const signedIn = await shell.shell('eval "$(strongroom env --public-names --login)" && az group create -n rg1 -l westeurope')
+    const signedIn = await shell.shell(
+      'eval "$(strongroom env --public-names --login)" && az group create -n rg1 -l westeurope',
+    )
     expect(signedIn.code, signedIn.stderr).toBe(0)
     const { stdout } = await shell.shell('ssh-keygen -q -t ed25519 -N "" -f key >/dev/null && cat key.pub')
     key = stdout.trim()
@@ -76,21 +83,26 @@ suite('Start', () => {
     const names = (tools as { name: string }[]).map(({ name }) => name)
     expect(names).toEqual(expect.arrayContaining(['subscription_list', 'compute_vm_create', 'keyvault_key_get']))
     note('azmcp server start --mode all, signed in by az (`strongroom env --public-names --login`)', 'works')
-  }) // prettier-ignore
+  })
 })
 let key = ''
 
 suite('Subscriptions, groups, roles', () => {
   const chapter = 'Subscriptions, groups, roles'
   answers(chapter, 'subscription_list', {}, ({ subscriptions }) =>
-    expect(subscriptions).toMatchObject([{ subscriptionId: shell.subscription, tenantId: shell.tenant, state: 'Enabled' }]),
-  ) // prettier-ignore
+    expect(subscriptions).toMatchObject([
+      { subscriptionId: shell.subscription, tenantId: shell.tenant, state: 'Enabled' },
+    ]),
+  )
   answers(chapter, 'group_list', {}, ({ groups }) =>
     expect(groups).toMatchObject([{ name: 'rg1', location: 'westeurope' }]),
   )
-  answers(chapter, 'role_assignment_list', () => ({ scope: `/subscriptions/${shell.subscription}` }), (results) =>
-    expect(JSON.stringify(results)).toContain('8e3af657-a8ff-443c-a75c-2fe8c4bcb635'),
-  ) // prettier-ignore
+  answers(
+    chapter,
+    'role_assignment_list',
+    () => ({ scope: `/subscriptions/${shell.subscription}` }),
+    (results) => expect(JSON.stringify(results)).toContain('8e3af657-a8ff-443c-a75c-2fe8c4bcb635'),
+  )
 })
 
 suite('Machines and disks', () => {
@@ -99,7 +111,7 @@ suite('Machines and disks', () => {
     inGroup({ ...create, 'ssh-public-key': key, image: 'Canonical:ubuntu-24_04-lts:cvm:latest' })
   answers(chapter, 'compute_vm_create', made, ({ Vm }) =>
     expect(Vm).toMatchObject({ id: vmPath(), provisioningState: 'Succeeded', vmSize: 'Standard_D2as_v5' }),
-  ) // prettier-ignore
+  )
   answers(chapter, 'compute_vm_get', {}, ({ Vms }) => expect(Vms).toMatchObject([{ name: 'vm1', osType: 'Linux' }]))
   answers(chapter, 'compute_vm_get', inGroup({ 'vm-name': 'vm1', 'instance-view': true }), ({ InstanceView }) =>
     expect(InstanceView.powerState).toBe('running'),
@@ -110,9 +122,12 @@ suite('Machines and disks', () => {
   answers(chapter, 'resourcehealth_availability-status_get', {}, (results) =>
     expect(JSON.stringify(results)).toContain('Available'),
   )
-  answers(chapter, 'resourcehealth_availability-status_get', () => ({ resourceId: vmPath() }), (results) =>
-    expect(JSON.stringify(results)).toContain('Available'),
-  ) // prettier-ignore
+  answers(
+    chapter,
+    'resourcehealth_availability-status_get',
+    () => ({ resourceId: vmPath() }),
+    (results) => expect(JSON.stringify(results)).toContain('Available'),
+  )
   answers(chapter, 'monitor_activitylog_list', inGroup({ 'resource-name': 'vm1' }), (results) =>
     expect(JSON.stringify(results)).toContain('Microsoft.Compute/virtualMachines/write'),
   )
@@ -120,7 +135,11 @@ suite('Machines and disks', () => {
   answers(chapter, 'monitor_metrics_definitions', vmMetrics, ({ results }) =>
     expect(results).toMatchObject([{ name: 'VmAvailabilityMetric' }]),
   )
-  const asked = { ...vmMetrics, 'metric-names': 'VmAvailabilityMetric', 'metric-namespace': 'Microsoft.Compute/virtualMachines' } // prettier-ignore
+  const asked = {
+    ...vmMetrics,
+    'metric-names': 'VmAvailabilityMetric',
+    'metric-namespace': 'Microsoft.Compute/virtualMachines',
+  }
   answers(chapter, 'monitor_metrics_query', asked, ({ results }) =>
     expect(results[0].timeSeries[0].avgBuckets).toEqual([1]),
   )
@@ -134,12 +153,23 @@ suite('Machines and disks', () => {
   )
   answers(chapter, 'compute_disk_delete', disk, ({ Deleted }) => expect(Deleted).toBe(true))
   answers(chapter, 'compute_vmss_get', {}, ({ VmssList }) => expect(VmssList).toEqual([]))
-  answers(chapter, 'quota_usage_check', { region: 'westeurope', 'resource-types': 'Microsoft.Compute/virtualMachines' }, (results) =>
-    expect(results.usageInfo['Microsoft.Compute/virtualMachines']).toContainEqual({ name: 'Standard_DC2as_v5', limit: 100, used: 0 }),
-  ) // prettier-ignore
-  answers(chapter, 'quota_region_availability_list', { 'resource-types': 'Microsoft.Compute/virtualMachines' }, (results) =>
-    expect(results.availableRegions).toContain('westeurope'),
-  ) // prettier-ignore
+  answers(
+    chapter,
+    'quota_usage_check',
+    { region: 'westeurope', 'resource-types': 'Microsoft.Compute/virtualMachines' },
+    (results) =>
+      expect(results.usageInfo['Microsoft.Compute/virtualMachines']).toContainEqual({
+        name: 'Standard_DC2as_v5',
+        limit: 100,
+        used: 0,
+      }),
+  )
+  answers(
+    chapter,
+    'quota_region_availability_list',
+    { 'resource-types': 'Microsoft.Compute/virtualMachines' },
+    (results) => expect(results.availableRegions).toContain('westeurope'),
+  )
   answers(chapter, 'group_resource_list', inGroup({}), ({ resources }) =>
     expect(resources.map(({ name }: { name: string }) => name)).toContain('vm1'),
   )
@@ -151,12 +181,16 @@ suite('Vaults', () => {
   const vault = { vault: 'kvmcp' }
   calls(chapter, 'a vault, and a role in it, by az', async () => {
     const assignee = '"$(az account show --query user.name -o tsv)"'
-    const line = `az keyvault create -g rg1 -n kvmcp -o none && az role assignment create --role "Key Vault Administrator" --assignee ${assignee} --scope /subscriptions/${shell.subscription}/resourceGroups/rg1 -o none`
+    const line =
+      'az keyvault create -g rg1 -n kvmcp -o none && az role assignment create --role "Key Vault Administrator" ' +
+      `--assignee ${assignee} --scope /subscriptions/${shell.subscription}/resourceGroups/rg1 -o none`
     const { code, stderr } = await shell.shell(line)
     expect(code, stderr).toBe(0)
-    const files = 'openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=imported -days 30 2>/dev/null && openssl pkcs12 -export -passout pass: -inkey k.pem -in c.pem | base64 -w0'
+    const files =
+      'openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=imported -days 30 2>/dev/null ' +
+      '&& openssl pkcs12 -export -passout pass: -inkey k.pem -in c.pem | base64 -w0'
     imported = execFileSync('bash', ['-c', files], { cwd: folder, encoding: 'utf8' })
-  }) // prettier-ignore
+  })
   let imported = ''
   answers(chapter, 'keyvault_key_create', { ...vault, key: 'k1', 'key-type': 'RSA' }, (results) =>
     expect(results).toMatchObject({ name: 'k1', keyType: 'RSA', enabled: true }),
@@ -173,9 +207,12 @@ suite('Vaults', () => {
   answers(chapter, 'keyvault_certificate_create', { ...vault, certificate: 'c1' }, (results) =>
     expect(results).toMatchObject({ name: 'c1', enabled: true }),
   )
-  answers(chapter, 'keyvault_certificate_import', () => ({ ...vault, certificate: 'c2', 'certificate-data': imported }), (results) =>
-    expect(results.subject ?? results.name).toMatch(/^(CN=imported|c2)$/),
-  ) // prettier-ignore
+  answers(
+    chapter,
+    'keyvault_certificate_import',
+    () => ({ ...vault, certificate: 'c2', 'certificate-data': imported }),
+    (results) => expect(results.subject ?? results.name).toMatch(/^(CN=imported|c2)$/),
+  )
   answers(chapter, 'keyvault_certificate_get', vault, ({ certificates }) => expect(certificates).toEqual(['c1', 'c2']))
   answers(chapter, 'keyvault_certificate_get', { ...vault, certificate: 'c2' }, ({ certificate }) =>
     expect(certificate.id).toMatch(/^https:\/\/kvmcp\.vault\.azure\.net\/certificates\/c2\//),
@@ -189,7 +226,14 @@ suite('Vaults', () => {
 suite('What is not here', () => {
   const chapter = 'What is not here'
   calls(chapter, 'compute_vmss_create is told that sets are flexible', async () => {
-    const args = inGroup({ 'vmss-name': 'ss1', location: 'westeurope', 'admin-username': 'azureuser', 'ssh-public-key': key, image: 'Canonical:ubuntu-24_04-lts:cvm:latest', 'vm-size': 'Standard_D2as_v5' }) // prettier-ignore
+    const args = inGroup({
+      'vmss-name': 'ss1',
+      location: 'westeurope',
+      'admin-username': 'azureuser',
+      'ssh-public-key': key,
+      image: 'Canonical:ubuntu-24_04-lts:cvm:latest',
+      'vm-size': 'Standard_D2as_v5',
+    })
     const { failed, text } = await call(kept.server!, 'compute_vmss_create', args)
     expect([failed, text]).toEqual([true, expect.stringContaining('Uniform orchestration mode are not supported')])
     note(shown('compute_vmss_create', args), 'not offered: it makes sets of the uniform mode alone')
@@ -204,7 +248,9 @@ suite('A principal of its own', () => {
   const chapter = 'A principal of its own'
   calls(chapter, 'signs in by certificate and may what its role allows', async () => {
     const scope = `/subscriptions/${shell.subscription}`
-    const { code, body, stderr } = await shell.az(`ad sp create-for-rbac -n agent --role Reader --scopes ${scope} --create-cert`)
+    const { code, body, stderr } = await shell.az(
+      `ad sp create-for-rbac -n agent --role Reader --scopes ${scope} --create-cert`,
+    )
     expect(code, stderr).toBe(0)
     kept.reader = await start({
       AZURE_CLIENT_ID: body.appId,
@@ -222,5 +268,5 @@ suite('A principal of its own', () => {
     expect(secret.text).not.toContain('a word')
     note('azmcp server start, AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_CLIENT_CERTIFICATE_PATH of a Reader', 'works')
     note(shown('compute_disk_create', inGroup(disk)), 'refused: AuthorizationFailed')
-  }) // prettier-ignore
+  })
 })

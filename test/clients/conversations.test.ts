@@ -14,7 +14,7 @@ const rows: Row[] = []
 beforeAll(async () => {
   installation = await startTestInstallation()
   const { subscription, tenantId } = installation
-  about = { subscription, tenantId, objectId: await objectIdOf(installation.owner) } // prettier-ignore
+  about = { subscription, tenantId, objectId: await objectIdOf(installation.owner) }
 })
 afterAll(async () => {
   const all = rows.length === conversations.length

@@ -32,7 +32,8 @@ describe.skipIf(!installed)("Azure's Key Vault SDKs for Python, unmodified", () 
     await must('az group create -n rg -l westeurope')
     await must('az keyvault create -n pykv -g rg -l westeurope --sku premium')
     await must(
-      `az role assignment create ${assignee} --role "Key Vault Administrator" --scope $SUB/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/pykv`,
+      `az role assignment create ${assignee} --role "Key Vault Administrator" --scope ` +
+        '$SUB/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/pykv',
     )
     await must(`az keyvault create --hsm-name pypool -g rg -l westeurope --administrators ${oid} --retention-days 7`)
     for (const role of roles)
@@ -42,7 +43,8 @@ describe.skipIf(!installed)("Azure's Key Vault SDKs for Python, unmodified", () 
         `openssl req -newkey rsa:2048 -nodes -x509 -days 2 -subj /CN=${holder} -keyout ${holder}.pem -out ${holder}.cer`,
       )
     await must(
-      'az keyvault security-domain download --hsm-name pypool --sd-wrapping-keys h1.cer h2.cer h3.cer --sd-quorum 2 --security-domain-file pool.json',
+      'az keyvault security-domain download --hsm-name pypool --sd-wrapping-keys h1.cer h2.cer h3.cer --sd-quorum ' +
+        '2 --security-domain-file pool.json',
     )
     const config = shell.environment['AZURE_CONFIG_DIR']!
     const run = await shell.shell(`${python} ${resolve(import.meta.dirname, 'support/keyvault_calls.py')}`, {

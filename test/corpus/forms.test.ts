@@ -4,7 +4,7 @@ import {
   ByteWriter,
   concat,
   hclReportData,
-  parseGuid,
+  fromHex,
   toBase64,
   toBase64Url,
   toHex,
@@ -87,7 +87,11 @@ describe('evidence of SEV-SNP', { timeout: making }, () => {
     const writer = new ByteWriter()
     let offset = 24 * (entries.length + 1)
     for (const [guid, content] of entries) {
-      writer.bytes(parseGuid(guid)).u32le(offset).u32le(content.length)
+      // In the order of the text (RFC 4122), as hosts write them.
+      writer
+        .bytes(fromHex(guid.replaceAll('-', '')))
+        .u32le(offset)
+        .u32le(content.length)
       offset += content.length
     }
     return concat(writer.zero(24).finish(), ...entries.map(([, content]) => content))
@@ -103,6 +107,20 @@ describe('evidence of SEV-SNP', { timeout: making }, () => {
     ])
     expect(await verdict(...detect('extended', concat(report, whole)))).toBe('accepted')
     expect(await verdict(...detect('report', report), ...detect('table', whole))).toBe('accepted')
+    const inPem = table([
+      ['c0b406a4-a803-4952-9743-3fb6014cd0ae', text(toPem([amd.ark]))],
+      ['4ab7b379-bbac-4fe4-a02f-05aef327c782', text(toPem([amd.ask]))],
+      ['63da758d-e664-4564-adc5-f4b93be8accd', text(toPem([amd.vcek]))],
+      ['92f81bc3-5811-4d3d-97ff-d19f88dc67ea', text(toPem([amd.crl], 'X509 CRL'))],
+    ])
+    expect(await verdict(...detect('extended', concat(report, inPem)))).toBe('accepted')
+    // Linux writes both as configfs-tsm files.
+    for (const auxblob of [whole, inPem]) {
+      const tsm = { auxblob: toBase64(auxblob), outblob: toBase64(report), provider: 'sev_guest\n' }
+      expect(await verdict(...detect('tsm.json', text(tsm)))).toBe('accepted')
+      const cut = { ...tsm, auxblob: toBase64(auxblob.subarray(0, 200)) }
+      expect(detect('tsm.json', text(cut)).map(({ kind }) => kind)).toEqual(['unreadable', 'snp-report', 'unused'])
+    }
     // A table that points outside is invalid, and a report with trailing bytes is not a report.
     const outside = Uint8Array.from(whole)
     outside[20] = 0xff
@@ -244,7 +262,7 @@ describe('a key in a PEM file of its own', { timeout: making }, () => {
       const found = await judge({ pieces, anchors, at, policy: { tpm: { nonce: utf8(nonce) } } })
       return found.code ?? found.verdict
     }
-    expect(await judged(spki, 'once')).toBe('accepted')
+    expect(await judged(spki, 'once')).toBe('KeyNotEndorsed')
     expect(await judged(spki, 'twice')).toBe('NonceMismatch')
     const other = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
     const theirs = new Uint8Array(await crypto.subtle.exportKey('spki', other.publicKey))

@@ -41,7 +41,8 @@ describe('a genuine report of a form that is seldom', { timeout: making }, () =>
 
   it('is accepted behind a paravisor’s header of 20 bytes, with and without claims (attack E16)', async () => {
     const claims = utf8(
-      `{"keys":[{"kid":"HCLAkPub","key_ops":["sign"],"kty":"RSA","e":"AQAB","n":"${Buffer.alloc(256, 0xc1).toString('base64url')}"}],"vm-configuration":{}}`,
+      '{"keys":[{"kid":"HCLAkPub","key_ops":["sign"],"kty":"RSA","e":"AQAB",' +
+        `"n":"${Buffer.alloc(256, 0xc1).toString('base64url')}"}],"vm-configuration":{}}`,
     )
     const reportData = await hclReportData(claims)
     const hardwareReport = await amd.report((report) => report.set(reportData, at.reportData))
@@ -164,7 +165,7 @@ describe('genuine files of other tools', { timeout: making }, () => {
   it('are a TPM’s statement of the key that it made, by that key (attack E16)', async () => {
     const area = akPublic(ak)
     const statement = await created(await tpmName(parseTpm2bPublic(area)), ak)
-    expect(await verify({ ...statement, 'ak.pub': area })).toMatchObject({ exit: 0, reason: 'accepted' })
+    expect(await verify({ ...statement, 'ak.pub': area })).toMatchObject({ exit: 7, reason: 'unendorsed' })
     expect(await verify(statement)).toMatchObject({ exit: 2 })
     const another = await created(new Uint8Array(34).fill(9), ak)
     expect(await verify({ ...another, 'ak.pub': area })).toMatchObject({ exit: 2 })
@@ -277,7 +278,8 @@ describe('genuine files of other tools', { timeout: making }, () => {
     expect((await judged(gzipSync(new Uint8Array(40 * 1024 * 1024)))).reason).toBe('InvalidEncoding file.kind')
     let nested: Uint8Array = bytes(report)
     for (let level = 0; level < 6; level++) nested = gzipSync(nested)
-    expect((await judged(nested)).exit).not.toBe(0)
+    expect((await judged(nested)).reason).toBe('accepted')
+    expect((await judged(gzipSync(nested))).exit).not.toBe(0)
   })
 
   it('are firmware images with entries of no pages in their metadata (attack E16)', () => {

@@ -278,13 +278,22 @@ describe('a token of an Arm CCA realm', { timeout: making }, () => {
       { at: now, ...(policy === undefined ? {} : { policy }) },
     )
 
-  it('is accepted by the platform’s key where that is given, and has no verdict without it (attack E18)', async () => {
+  it('holds by the platform’s key where that is given, and has no verdict without it (attack E18)', async () => {
     for (const o of [{}, { coseKey: true }, { tag: 907 }])
-      expect(outcome(await verify(await token(o)))).toEqual([0, 'accepted'])
+      expect(outcome(await verify(await token(o)))).toEqual([7, 'unendorsed'])
     const alone = await verifyFiles({ 'cca.cbor': await token() }, { at: now })
     expect([alone.exit, alone.text.includes('The platform’s key (CPAK) was not given')]).toEqual([2, true])
     const nonce = '07'.repeat(64)
-    expect(outcome(await verify(await token(), pem, { tpm: { nonce } }))).toEqual([0, 'accepted'])
+    expect(outcome(await verify(await token(), pem, { tpm: { nonce } }))).toEqual([7, 'unendorsed'])
+  })
+
+  it('is accepted only by a platform’s key that the policy names (attack E25)', async () => {
+    const der = Buffer.from(pem.replaceAll(/-----.*-----|\s/g, ''), 'base64')
+    const pin = { name: 'platform', spkiSha256: toHex(await digest('SHA-256', der)) }
+    expect(outcome(await verify(await token(), pem, { keys: [pin] }))).toEqual([0, 'accepted'])
+    const other = await verify(await token(), pem, { keys: [{ ...pin, spkiSha256: '00'.repeat(32) }] })
+    expect([other.exit, other.text.includes('Key not endorsed')]).toEqual([7, true])
+    expect(other.text).not.toMatch(/Accepted|A platform of Arm/)
   })
 
   it('is nobody’s but its maker’s by a key that stands in one file with it (attack E20)', async () => {

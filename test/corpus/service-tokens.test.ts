@@ -47,6 +47,46 @@ describe('tokens of NVIDIA’s and Intel’s services', { timeout: making }, () 
   const bundle = (overall: string, detached: string): string =>
     JSON.stringify([['JWT', overall], { 'GPU-0': detached }])
 
+  const debuggable = Buffer.from([1, 0, 0, 0x10, 0, 0, 0, 0]).toString('hex')
+  const migratable = Buffer.from([0, 0, 0, 0x20, 0, 0, 0, 0]).toString('hex')
+  const sound = Buffer.from([0, 0, 0, 0x10, 0, 0, 0, 0]).toString('hex')
+
+  it.each<[path: string, good: unknown, weak: unknown, shown: string]>([
+    ['x-ms-sevsnpvm-is-debuggable', false, true, 'debugging'],
+    ['x-ms-isolation-tee.x-ms-sevsnpvm-is-debuggable', false, true, 'debugging'],
+    ['x-ms-sevsnpvm-migration-allowed', false, true, 'migration'],
+    ['x-ms-isolation-tee.x-ms-sevsnpvm-migration-allowed', false, 'false', 'migration'],
+    ['tdx.tdx_is_debuggable', false, true, 'debugging'],
+    ['tdx_td_attributes_debug', false, true, 'debugging'],
+    ['tdx_td_attributes', sound, debuggable, 'debugging'],
+    ['tdx.tdx_td_attributes', sound, migratable, 'migration'],
+    ['tdx_td_attributes', sound, 'none', 'migration'],
+    ['attester_tcb_status', 'UpToDate', 'OutOfDate', 'TCB'],
+    ['tdx.attester_tcb_status', 'UpToDate', 'Revoked', 'TCB'],
+    ['policy_ids_unmatched', [], [{ id: 'p' }], 'policies not met'],
+    ['dbgstat', 'disabled-since-boot', 'enabled', 'debugging'],
+  ])('are refused about a guest with %s as it should not be (attack E26)', async (path, good, weak, shown) => {
+    const [group, name] = path.includes('.') ? path.split('.') : [undefined, path]
+    const of = async (value: unknown): Promise<string> => {
+      const claim = { [name!]: value }
+      return await token('PS384', { iss: intel, ...(group === undefined ? claim : { [group]: claim }) })
+    }
+    const held = await verify(await of(good))
+    expect([outcome(held), held.text.includes(`${shown}: ${path}`)]).toEqual([[0, 'accepted'], true])
+    const found = await verify(await of(weak))
+    expect(outcome(found)).toEqual([1, `Forbidden policy.${path}`])
+    expect(found.text).toContain(`${shown}: NOT AS REQUIRED: ${path} ${JSON.stringify(weak)}`)
+    if (typeof weak !== 'string' && typeof weak !== 'boolean') return
+    // A policy admits it by naming the claim and its value; another claim or value admits nothing.
+    const under = async (claims: object): Promise<number> => {
+      const o = { at: now, policy: { token: { claims } } }
+      return (await verifyFiles({ 'evidence.json': await of(weak), 'keys.json': keys }, o)).exit
+    }
+    expect([await under({ [path]: weak }), await under({ iss: intel }), await under({ [path]: good })]).toEqual([
+      0, 1, 1,
+    ])
+  })
+
   it('are accepted by ES384 and PS384 for their issuers, and for no other (attack E18)', async () => {
     const device = await gpu()
     expect(outcome(await verify(bundle(await main(device), device)))).toEqual([0, 'accepted'])

@@ -1,8 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { copyRepository, runTestsIn } from '../scratch-copy.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const page = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')
@@ -36,22 +35,10 @@ function added(before: string, block: Block): string {
   return parts.join(`${lines.map((line) => line.slice(1)).join('\n')}\n`)
 }
 
-/** The repository's modules; the workspaces, which npm links by relative paths, are the copy's own. */
-function linkModules(copy: string): void {
-  const [from, to] = [join(root, 'node_modules'), join(copy, 'node_modules')]
-  mkdirSync(to)
-  for (const name of readdirSync(from)) if (name !== '@strongroom') symlinkSync(join(from, name), join(to, name))
-  cpSync(join(from, '@strongroom'), join(to, '@strongroom'), { recursive: true, verbatimSymlinks: true })
-}
-
 describe('the walk-throughs of CONTRIBUTING.md', () => {
   let copy: string
   beforeEach(() => {
-    copy = mkdtempSync(join(tmpdir(), 'strongroom-walk-'))
-    const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root })
-    const archive = execFileSync('tar', ['--null', '-T', '-', '-c'], { cwd: root, input: tracked, maxBuffer: 1 << 28 })
-    execFileSync('tar', ['-x', '-C', copy], { input: archive })
-    linkModules(copy)
+    copy = copyRepository()
   }, patience)
   afterEach(() => rmSync(copy, { recursive: true }))
 
@@ -65,21 +52,16 @@ describe('the walk-throughs of CONTRIBUTING.md', () => {
   }
   /** @returns exit code, and the names of the tests that failed */
   const vitest = (...args: string[]): { code: number | null; failed: string } => {
-    const options = ['run', '--reporter', 'json', '--outputFile', join(copy, 'results.json')]
-    const { status } = spawnSync(join(root, 'node_modules/.bin/vitest'), [...options, ...args], { cwd: copy })
-    const { testResults } = JSON.parse(read('results.json')) as {
-      testResults: { assertionResults: { fullName: string; status: string }[] }[]
-    }
-    const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
+    const { code, tests } = runTestsIn(copy, args)
     const failed = tests.filter((test) => test.status === 'failed').map(({ fullName }) => fullName)
-    return { code: status, failed: failed.join('\n') }
+    return { code, failed: failed.join('\n') }
   }
 
   it(
     'add a resource type: its lines stand in the reference page and the matrix of roles',
     () => {
       const blocks = blocksOf('Adding a resource type')
-      expect(blocks.map(({ kind }) => kind)).toEqual(['ts', 'ts'])
+      expect(blocks.map(({ kind }) => kind)).toEqual(['ts', 'ts', 'diff', 'diff', 'diff'])
       apply(blocks)
       const [, line = ''] = /`vitest (run --project 'unit\*' services\/control-plane[^`]+)`/.exec(page) ?? []
       const named = line.split(' ').slice(3)

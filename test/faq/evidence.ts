@@ -25,7 +25,7 @@ export async function trustsOnlyTheWhole(t: Trial, guest: Guest): Promise<void> 
       encryption: 'DiskWithVMGuestState',
       ...defaultAsked,
       size: sizeFor(guest.tee),
-      stateDir: installation.stateDir,
+      paths: installation.rootPaths,
     }
     const report = await verifyBoot({ ...common, at: new Date(), fetchKeySet })
     return report.links.find(({ id }) => id === 'silicon')?.outcome

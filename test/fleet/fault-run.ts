@@ -14,7 +14,10 @@ export async function faultRun(o: { count: number; ceph?: boolean; mutation?: st
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-fences-'))
   // The database's user needs access.
   await chmod(directory, 0o711)
-  process.stderr.write(`${`${o.count} faults${o.ceph === true ? ', disks in Ceph,' : ''} by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`}\n`) // prettier-ignore
+  process.stderr.write(
+    `${o.count} faults${o.ceph === true ? ', disks in Ceph,' : ''} by STRONGROOM_FAULT_SEED=${seed}` +
+      `${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}\n`,
+  )
   try {
     const outcome = await runFaults({ ...o, directory, seed, leaseSeconds })
     const found = violations(outcome.history)

@@ -19,6 +19,7 @@ let hosts: JoinedHosts
 beforeAll(async () => {
   hosts = await JoinedHosts.prepare(installation)
   await installation.start({}, ['--fleet-address', hosts.address])
+  await installation.must('image', 'build')
   for (const host of ['a', 'b']) await hosts.join(host, 8)
   for (const host of ['a', 'b']) await ready(host)
   await installation.must('vm', 'create', name)
@@ -29,7 +30,10 @@ afterAll(async () => {
 })
 
 const ready = async (host: string): Promise<void> =>
-  await vi.waitFor(async () => expect((await installation.must<HostView>('host', 'show', host)).state).toBe('Ready'), { timeout: 300_000, interval: 500 }) // prettier-ignore
+  await vi.waitFor(async () => expect((await installation.must<HostView>('host', 'show', host)).state).toBe('Ready'), {
+    timeout: 300_000,
+    interval: 500,
+  })
 const placement = async (): Promise<VmPlacement> => await installation.must('vm', 'show', name, '--placement')
 
 async function inGuest(script: string): Promise<string> {
@@ -50,7 +54,10 @@ async function poweredOn(vmId: string, before: number, since: number): Promise<n
 }
 
 function attestedEpoch({ runtimeClaims }: BootEvidence): unknown {
-  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<string, Record<string, unknown>> // prettier-ignore
+  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<
+    string,
+    Record<string, unknown>
+  >
   return claims['vm-configuration']?.['placement-epoch']
 }
 
@@ -70,7 +77,8 @@ describe('a guest whose host is killed', () => {
         await hosts.kill(from)
         const killed = performance.now()
         seconds.push(await poweredOn(vmId, pid, killed))
-        const view = async (): Promise<string> => statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code // prettier-ignore
+        const view = async (): Promise<string> =>
+          statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code
         await expect.poll(view, { timeout: 600_000, interval: 1_000 }).toBe('PowerState/running')
         const now = await placement()
         expect(now.host).not.toBe(from)
@@ -78,7 +86,10 @@ describe('a guest whose host is killed', () => {
         expect(await installation.must('vm', 'trust', name)).toMatchObject({ trusted: true })
         expect(attestedEpoch(await readEvidence(installation, name))).toBe(now.epoch)
         expect((await inGuest('cat kept')).split('\n')).toEqual(written)
-        process.stderr.write(`${`loss ${run}: on again elsewhere after ${seconds.at(-1)!.toFixed(1)} s, running after ${((performance.now() - killed) / 1000).toFixed(0)} s`}\n`) // prettier-ignore
+        process.stderr.write(
+          `loss ${run}: on again elsewhere after ${seconds.at(-1)!.toFixed(1)} s, ` +
+            `running after ${((performance.now() - killed) / 1000).toFixed(0)} s\n`,
+        )
         hosts.run(from)
         await ready(from)
       }

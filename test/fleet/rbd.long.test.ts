@@ -29,7 +29,15 @@ describe.runIf(isRoot)('a fleet whose disks are in Ceph', () => {
     opened.push(async () => await rm(directory, { recursive: true, force: true }))
     // The database's user needs access.
     await chmod(directory, 0o711)
-    site = await Site.open({ directory, hosts: 2, vms: 2, leaseSeconds: 2, ceph: true, isObstinate: () => true, opened }) // prettier-ignore
+    site = await Site.open({
+      directory,
+      hosts: 2,
+      vms: 2,
+      leaseSeconds: 2,
+      ceph: true,
+      isObstinate: () => true,
+      opened,
+    })
     ;[vmId = '', other = ''] = site.vmIds
   }, 600_000)
   afterAll(async () => {
@@ -85,8 +93,14 @@ describe.runIf(isRoot)('a fleet whose disks are in Ceph', () => {
 
   it('gives a host access to the disk of its VM alone, by a key that opens nothing else (attack W42)', async () => {
     const { host, another, epoch } = await hostsOf(vmId)
-    for (const [from, at] of [[another, epoch], [another, 1], [host, 1]] as const) // prettier-ignore
-      await expect(askDisk(from, { vmId, epoch: at })).rejects.toThrow(expect.objectContaining({ code: 'PlacementOver' })) // prettier-ignore
+    for (const [from, at] of [
+      [another, epoch],
+      [another, 1],
+      [host, 1],
+    ] as const)
+      await expect(askDisk(from, { vmId, epoch: at })).rejects.toThrow(
+        expect.objectContaining({ code: 'PlacementOver' }),
+      )
     const disk = await askDisk(host, { vmId, epoch })
     const { intruder, came } = await intrude(host, disk)
     expect(came).toBe('connected')
@@ -133,9 +147,17 @@ describe.runIf(isRoot)('a fleet whose disks are in Ceph', () => {
     const disks = await site.ask<{ disk: string; vm_id: string }[]>({ ask: 'disks' })
     const dataDiskOf = (vm: string): string => disks.find(({ vm_id: holder }) => holder === vm)!.disk
     const [own, foreign] = [dataDiskOf(vmId), dataDiskOf(other)]
-    for (const [from, at] of [[another, epoch], [another, 1], [host, 1]] as const) // prettier-ignore
-      await expect(askDisk(from, { vmId, epoch: at, disk: own })).rejects.toThrow(expect.objectContaining({ code: 'PlacementOver' })) // prettier-ignore
-    await expect(askDisk(host, { vmId, epoch, disk: foreign })).rejects.toThrow(expect.objectContaining({ code: 'DiskNotFound' })) // prettier-ignore
+    for (const [from, at] of [
+      [another, epoch],
+      [another, 1],
+      [host, 1],
+    ] as const)
+      await expect(askDisk(from, { vmId, epoch: at, disk: own })).rejects.toThrow(
+        expect.objectContaining({ code: 'PlacementOver' }),
+      )
+    await expect(askDisk(host, { vmId, epoch, disk: foreign })).rejects.toThrow(
+      expect.objectContaining({ code: 'DiskNotFound' }),
+    )
     const disk = await askDisk(host, { vmId, epoch, disk: own })
     expect(disk).toMatchObject({ namespace: own, image: 'data-disk' })
     const { intruder, came } = await intrude(host, disk)
@@ -154,7 +176,13 @@ describe.runIf(isRoot)('a fleet whose disks are in Ceph', () => {
   it('has its key in no argument, environment, log or file of the server and the hosts', async () => {
     const { host, epoch } = await hostsOf(vmId)
     const { key } = await askDisk(host, { vmId, epoch })
-    const { stdout } = await promisify(execFile)('grep', ['-rlF', key, ...site.hosts.map(({ directory }) => directory), site.stateDir, '/dev/shm']).catch((error: { stdout: string }) => error) // prettier-ignore
+    const { stdout } = await promisify(execFile)('grep', [
+      '-rlF',
+      key,
+      ...site.hosts.map(({ directory }) => directory),
+      site.stateDir,
+      '/dev/shm',
+    ]).catch((error: { stdout: string }) => error)
     expect(stdout).toBe('')
     const processes = await promisify(execFile)('ps', ['axeww']).then(({ stdout: all }) => all)
     expect(processes).not.toContain(key)

@@ -45,7 +45,15 @@ export async function runFaults(o: {
     if (o.mutation === undefined) await settled(site)
     site.endHosts()
     const history = await collected(site)
-    return { history, figures: { ...figuresOf(history), ...asked, faults: faults.length, seconds: Math.round((performance.now() - begun) / 1000) } } // prettier-ignore
+    return {
+      history,
+      figures: {
+        ...figuresOf(history),
+        ...asked,
+        faults: faults.length,
+        seconds: Math.round((performance.now() - begun) / 1000),
+      },
+    }
   } finally {
     for (const close of opened.toReversed()) await close()
   }
@@ -62,7 +70,10 @@ async function injected(site: Site, faults: readonly Fault[]): Promise<{ askedAg
       while (active.has(name) || active.size >= atOnce) await Promise.race(active.values())
       const heal = await begin(site, fault)
       const over = sleep(fault.forMs).then(heal)
-      active.set(name, over.finally(() => active.delete(name))) // prettier-ignore
+      active.set(
+        name,
+        over.finally(() => active.delete(name)),
+      )
       // As someone who took over one of the VM's recent hosts: some material belongs to past placements, some does not.
       const had = site.releases.at(-1 - (asking.length % 6))
       if (had !== undefined) asking.push(site.ask<string>({ ask: 'release', had }))

@@ -283,8 +283,8 @@ describe('checkCca', () => {
     const own = { ...file, 'a.pem': await pem(platform!) }
     const of = async (files: Files, nonce?: Uint8Array): Promise<string[]> =>
       await verdict(files, nonce && { policy: { tpm: { nonce } } })
-    expect(await of(own)).toEqual(['accepted'])
-    expect(await of(own, new Uint8Array(64).fill(7))).toEqual(['accepted'])
+    expect(await of(own)).toEqual(['unendorsed'])
+    expect(await of(own, new Uint8Array(64).fill(7))).toEqual(['unendorsed'])
     expect(await of(own, new Uint8Array(64))).toEqual(['refused', 'cca.nonce NonceMismatch'])
     expect(await of(file)).toEqual(['unjudged', 'cca.platform skipped'])
     const primitives = { ...webPrimitives, verify: () => false }

@@ -353,7 +353,7 @@ describe('a token', () => {
     ).toEqual(['accepted'])
     for (const [token, ...faults] of [
       [{ issuer: 'https://other.test' }, 'token.issuer TokenIssuerMismatch'],
-      [{ audience: 'you' }, 'token.issuer TokenAudienceMismatch'],
+      [{ audience: 'you' }, 'token.statedIssuer TokenAudienceMismatch'],
       [{ kind: 'policy' }, 'token.kind TokenOfAnotherKind'],
       [
         { algorithms: ['ES256'] },

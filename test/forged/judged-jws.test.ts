@@ -92,7 +92,8 @@ describe('a token of another service than Azure’s', () => {
 
   it('is refused beside keys that cannot be read', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
-    const input = `${encode({ alg: 'ES384', kid: 'k' })}.${encode({ iss: 'https://nras.attestation.nvidia.com', exp: now.getTime() / 1000 + 60 })}`
+    const payload = { iss: 'https://nras.attestation.nvidia.com', exp: now.getTime() / 1000 + 60 }
+    const input = `${encode({ alg: 'ES384', kid: 'k' })}.${encode(payload)}`
     const signature = sign('sha384', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
     const token = `${input}.${signature.toString('base64url')}`
     const verdict = async (keys: unknown[]): Promise<string[]> => {

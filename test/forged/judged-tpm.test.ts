@@ -10,7 +10,8 @@ import {
 } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { faultsOf, judgeFiles, type Files } from './support/judged.ts'
-import { pemOf } from './support/paravisor.ts'
+import { verifyFiles } from './support/doors.ts'
+import { pemOf, spkiOf } from './support/paravisor.ts'
 
 const anchors = { simulated: true, amd: [], intel: [] }
 const judged = async (files: Files, policy?: EvidencePolicy): ReturnType<typeof judgeFiles> =>
@@ -26,21 +27,21 @@ describe('a quote of a TPM without a paravisor', () => {
   const message = quoteMessage(pcrs)
   const quote = { message: toHex(message), signature: toHex(tpm.sign(message)), pcrs: { 0: toHex(pcrs.get(0)!) } }
 
-  it('is accepted by a key that its verifier gave', async () => {
+  it('holds by a key in a file of its own, which nothing endorses', async () => {
     for (const [files, ...wanted] of [
-      [{ 'quote.json': quote, 'ak.pub': tpm.akPublic() }, 'accepted'],
-      [{ 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'log.bin': log }, 'accepted'],
-      [{ 'quote.json': { ...quote, eventLog: toHex(log) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'quote.json': quote, 'ak.pub': tpm.akPublic() }, 'unendorsed'],
+      [{ 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'log.bin': log }, 'unendorsed'],
+      [{ 'quote.json': { ...quote, eventLog: toHex(log) }, 'ak.pub': tpm.akPublic() }, 'unendorsed'],
       [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) } }, 'unjudged', 'tpm.binding skipped'],
       // What came with the quote counts once its verifier gives it too.
-      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pub': tpm.akPublic() }, 'unendorsed'],
       [
         { 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pub': new SoftwareTpm().akPublic() },
         'refused',
         'tpm.binding skipped',
         'file.used BindingMismatch',
       ],
-      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pem': pemOf(tpm) }, 'accepted'],
+      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pem': pemOf(tpm) }, 'unendorsed'],
       [{ 'quote.json': quote }, 'unjudged', 'tpm.key skipped', 'tpm.signature skipped'],
       [
         { 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'ak2.pub': new SoftwareTpm().akPublic() },
@@ -53,8 +54,8 @@ describe('a quote of a TPM without a paravisor', () => {
         'refused',
         'tpm.nonce NonceMismatch',
       ],
-      [{ 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }, 'accepted'],
-      [{ 'q.msg': message, 'ak.pub': tpm.akPublic() }, 'refused', 'tpm.signature TpmKeyNotAllowed'],
+      [{ 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }, 'unendorsed'],
+      [{ 'q.msg': message, 'ak.pub': tpm.akPublic() }, 'unjudged', 'tpm.signature skipped'],
       [
         { 'q.json': { ...quote, message: quote.message.slice(0, -2) }, 'ak.pub': tpm.akPublic() },
         'refused',
@@ -68,13 +69,46 @@ describe('a quote of a TPM without a paravisor', () => {
   })
 })
 
+describe('a key that nothing endorses', () => {
+  const tpm = new SoftwareTpm()
+  const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
+  const message = quoteMessage(pcrs)
+  const object = new SoftwareTpm().akPublic(0x40072)
+  const made = creationMessage(Uint8Array.of(0, 0x0b, ...createHash('sha256').update(object.subarray(2)).digest()))
+  const statements: Record<string, Uint8Array | string>[] = [
+    { 'q.msg': message, 'q.sig': tpm.sign(message) },
+    { 'c.msg': made, 'c.sig': tpm.sign(made), 'o.json': JSON.stringify({ object: toHex(object) }) },
+  ]
+  const keys: Record<string, Uint8Array | string>[] = [{ 'ak.pub': tpm.akPublic() }, { 'ak.pem': pemOf(tpm) }]
+  const each = statements.flatMap((statement) => keys.map((key) => ({ ...statement, ...key })))
+  const pinned = { name: 'ours', spkiSha256: createHash('sha256').update(spkiOf(tpm)).digest('hex') }
+
+  it('shows who holds it, and no TPM (attack E25)', async () => {
+    for (const files of each) {
+      const { exit, reason, text } = await verifyFiles(files, { anchors, at: now })
+      expect([Object.keys(files), exit, reason]).toEqual([Object.keys(files), 7, 'unendorsed'])
+      expect(text).toContain('Key not endorsed')
+      expect(text).toContain('whoever holds this key signed this')
+      expect(text).not.toMatch(/Accepted|A TPM showed|The TPM made/)
+    }
+  })
+
+  it('is accepted where the policy names it, and not where it names another (attack E25)', async () => {
+    for (const files of each) {
+      expect(await verifyFiles(files, { anchors, at: now, policy: { keys: [pinned] } })).toMatchObject({ exit: 0 })
+      const other = { ...pinned, spkiSha256: '00'.repeat(32) }
+      expect(await verifyFiles(files, { anchors, at: now, policy: { keys: [other] } })).toMatchObject({ exit: 7 })
+    }
+  })
+})
+
 describe('a quote of a TPM in files of its parts', () => {
   it('is held to a policy’s challenge and registers as one in one file is', async () => {
     const tpm = new SoftwareTpm()
     const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
     const message = quoteMessage(pcrs, { nonce: utf8('challenge') })
     const files = { 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }
-    expect(await verdict(files, { tpm: { nonce: utf8('challenge') } })).toEqual(['accepted'])
+    expect(await verdict(files, { tpm: { nonce: utf8('challenge') } })).toEqual(['unendorsed'])
     expect(await verdict(files, { tpm: { nonce: utf8('other') } })).toEqual(['refused', 'tpm.nonce NonceMismatch'])
     // Without registers it is unknown what the digest covers.
     expect(await verdict(files, { tpm: { pcrs } })).toEqual(['unjudged', 'tpm.expected skipped'])
@@ -89,9 +123,9 @@ describe('a TPM’s statement of an object that it made', () => {
   const message = creationMessage(name)
   const statement = { message: toHex(message), signature: toHex(tpm.sign(message)) }
 
-  it('is accepted with the object, by a key that its verifier gave', async () => {
+  it('holds with the object, by a key in a file of its own, which nothing endorses', async () => {
     for (const [files, ...wanted] of [
-      [{ 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() }, 'unendorsed'],
       [{ 'c.json': { ...statement, object: toHex(object) } }, 'unjudged', 'tpm.key skipped', 'tpm.signature skipped'],
       [{ 'c.json': statement, 'ak.pub': tpm.akPublic() }, 'unjudged', 'tpm.created skipped'],
       [
@@ -106,7 +140,7 @@ describe('a TPM’s statement of an object that it made', () => {
       ],
       [
         { 'c.msg': message, 'c.sig': tpm.sign(message), 'o.json': { object: toHex(object) }, 'ak.pub': tpm.akPublic() },
-        'accepted',
+        'unendorsed',
       ],
     ] as [Files, ...string[]][]) {
       expect([Object.keys(files), await verdict(files)]).toEqual([Object.keys(files), wanted])

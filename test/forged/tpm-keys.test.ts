@@ -130,7 +130,7 @@ describe('a key that came with its quote', () => {
       const found = await judge({ pieces: [quote, given], anchors, at: now })
       return [found.verdict, ...faultsOf(found)]
     }
-    expect(await of(tpm)).toEqual(['accepted'])
+    expect(await of(tpm)).toEqual(['unendorsed'])
     expect(await of(stranger)).toEqual(['refused', 'tpm.binding skipped', 'file.used BindingMismatch'])
   })
 })

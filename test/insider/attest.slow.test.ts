@@ -245,7 +245,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       expect(caller.objectId).toBe(made.body.principalId)
     })
 
-    it('shows a verifier of its owner’s, who asks nobody, evidence with the verifier’s nonce, and opens what that seals to it', async () => {
+    it('shows its owner’s verifier, who asks nobody, evidence with the verifier’s nonce, and opens what that seals to it', async () => {
       const nonce = 'own-verifier'
       const directory = await attest(tdx, 'evidence', nonce)
       const files = Object.fromEntries(

@@ -1,18 +1,21 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
-import type { BackupManifest, BootFacts, InstanceSpec } from '@strongroom/contract'
+import type { BackupManifest, InstanceSpec } from '@strongroom/contract'
 import { buildHclReport, signBackup, type Certificate, type TrustAnchor } from '@strongroom/evidence'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { verifyBackupReport, verifyRestoreOffer, type Roots } from '@strongroom/trust'
 import { describe, expect, it } from 'vitest'
-import { vtpmClaims } from '../../services/host/src/paravisor/claims.ts'
-import { launchForRestore } from '../../services/host/src/paravisor/restore-guest.ts'
-import { launchOnSilicon } from '../../services/host/src/paravisor/silicon.ts'
-import { exampleSpec } from '../../services/host/src/testing.ts'
+import { vtpmClaims } from '../../services/paravisor/src/release/claims.ts'
+import { launchForRestore } from '../../services/paravisor/src/guest/restore-guest.ts'
+import { launchOnSilicon } from '../../services/paravisor/src/release/silicon.ts'
+import { exampleSpec } from '../../services/paravisor/src/testing.ts'
 
 /** Attacks by a host that passes on the requests for backups and restores, judged as the CLI judges them. */
 const clock = settableClock()
-const [silicon, another] = [await createSilicon({ keys: memoryKeyStore(), clock }), await createSilicon({ keys: memoryKeyStore(), clock })] // prettier-ignore
+const [silicon, another] = [
+  await createSilicon({ keys: memoryKeyStore(), clock }),
+  await createSilicon({ keys: memoryKeyStore(), clock }),
+]
 const rootsAt = (of: Silicon): Roots => ({
   anchors: of.anchors,
   authority: { certificate: {} as Certificate, root: {} as TrustAnchor },
@@ -26,11 +29,30 @@ const payload: BackupManifest = {
   id: '1A1B2C3D-0000-4000-8000-00000000000B',
   madeAt: '2026-11-29T05:00:00.000Z',
   consistency: 'CrashConsistent',
-  vm: { vmId: '2A1B2C3D-0000-4000-8000-00000000000B', name: 'old', size, tee: 'SNP', encryption: 'DiskWithVMGuestState', secureBoot: true }, // prettier-ignore
+  vm: {
+    vmId: '2A1B2C3D-0000-4000-8000-00000000000B',
+    name: 'old',
+    size,
+    tee: 'SNP',
+    encryption: 'DiskWithVMGuestState',
+    secureBoot: true,
+  },
   generation: 7,
   settled: 'aG9zdG5hbWU',
   identity: { akSpki: 'AAAA', ekSpki: 'AAAA' },
-  image: { id: 'a', name: 'a', version: '1', path: '', sizeBytes: 1, sha256: '', builtAt: '', source: 'reference', osType: 'Linux', qualifies: { confidential: true, diskEncryption: true, reasons: [] }, os: { id: 'a', versionId: '1', kernel: '1' } }, // prettier-ignore
+  image: {
+    id: 'a',
+    name: 'a',
+    version: '1',
+    path: '',
+    sizeBytes: 1,
+    sha256: '',
+    builtAt: '',
+    source: 'reference',
+    osType: 'Linux',
+    qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+    os: { id: 'a', versionId: '1', kernel: '1' },
+  },
   disks: [{ name: 'os', sizeBytes: 65_536, chunkBytes: 65_536, digest }],
   files: [
     { name: 'guest-state', bytes: 1, sha256: digest },
@@ -50,9 +72,14 @@ const at = clock.now()
 async function offered(
   o: { firmware?: Uint8Array; spec?: InstanceSpec; silicon?: Silicon } = {},
 ): ReturnType<typeof launchForRestore> {
-  // prettier-ignore
   const asked = o.spec ?? spec
-  return await launchForRestore({ silicon: o.silicon ?? silicon, spec: asked, manifest: asked.restore!.manifest, firmware: o.firmware ?? firmware.bytes, vCPUs: 1 }) // prettier-ignore
+  return await launchForRestore({
+    silicon: o.silicon ?? silicon,
+    spec: asked,
+    manifest: asked.restore!.manifest,
+    firmware: o.firmware ?? firmware.bytes,
+    vCPUs: 1,
+  })
 }
 const judged = async (
   evidence: Awaited<ReturnType<typeof offered>>['evidence'],
@@ -61,7 +88,7 @@ const judged = async (
 const refusedAt = async (evidence: Awaited<ReturnType<typeof offered>>['evidence']): Promise<string[]> => {
   const { links, transferKey } = await judged(evidence)
   expect(transferKey).toBeUndefined()
-  return links.filter(({ outcome }) => outcome !== 'verified').map(({ id }) => id)
+  return links.filter(({ outcome }) => outcome === 'refused').map(({ id }) => id)
 }
 
 describe('a paravisor that asks for the key of a backup', () => {
@@ -79,7 +106,9 @@ describe('a paravisor that asks for the key of a backup', () => {
     expect(await refusedAt(foreign.evidence)).toContain('silicon')
     const other = { ...spec, vmId: '3A1B2C3D-0000-4000-8000-00000000000B' }
     expect(await refusedAt((await offered({ spec: other })).evidence)).toEqual(['claims'])
-    expect(await refusedAt((await offered({ spec: { ...spec, restore: { manifest: older } } })).evidence)).toEqual(['backup']) // prettier-ignore
+    expect(await refusedAt((await offered({ spec: { ...spec, restore: { manifest: older } } })).evidence)).toEqual([
+      'backup',
+    ])
   })
 
   it('gets none where the host put a transfer key of its own into the claims (attack H18)', async () => {
@@ -94,23 +123,52 @@ describe('a paravisor that asks for the key of a backup', () => {
 
 describe('what a host returns as a backup', () => {
   const akSpki = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'der' })
-  /** A report over a manifest, and the boot it claims to be from. */
+  /** A report over a manifest, with its quote where the silicon makes one, and the boot it claims to be from. */
   async function reported(
     o: { manifest?: string; spec?: InstanceSpec; on?: Silicon } = {},
-  ): Promise<{ report: Uint8Array; evidence: BootFacts }> {
-    // prettier-ignore
+  ): Promise<Omit<Parameters<typeof verifyBackupReport>[0], 'manifest' | 'roots' | 'at' | 'vmId'>> {
     const of = o.spec ?? spec
     const launched = await launchOnSilicon({ silicon: o.on ?? silicon, spec: of, firmware: firmware.bytes, vCPUs: 1 })
     const claims = vtpmClaims({ spec: of, akSpki, userData: Buffer.from(sha256(o.manifest ?? manifest), 'hex') })
     const made = await launched.report(claims)
-    const report = buildHclReport({ hardwareReport: made.bytes, reportType: 'SNP', claims })
-    return { report, evidence: { vmId: spec.vmId, tee: 'SNP', silicon: await made.evidence() } as unknown as BootFacts }
+    const report = buildHclReport({ hardwareReport: made.bytes, reportType: of.tee, claims })
+    const shown = await made.evidence()
+    const quote = shown.kind === 'TDX' ? Buffer.from(shown.quote, 'base64url') : undefined
+    return { report, quote, evidence: { tee: of.tee, silicon: shown } }
   }
-  const outcomeOf = async (o: Awaited<ReturnType<typeof reported>>): Promise<string> =>
-    (await verifyBackupReport({ ...o, manifest: sha256(manifest), roots, at })).outcome
+  const linkOf = async (
+    o: Awaited<ReturnType<typeof reported>>,
+    vmId = spec.vmId,
+  ): ReturnType<typeof verifyBackupReport> =>
+    await verifyBackupReport({ ...o, vmId, manifest: sha256(manifest), roots, at })
+  const outcomeOf = async (...o: Parameters<typeof linkOf>): Promise<string> => (await linkOf(...o)).outcome
+  const tdx: InstanceSpec = { ...spec, tee: 'TDX' }
 
   it('is one where the VM’s processor reported its manifest', async () => {
-    expect(await outcomeOf(await reported())).toBe('verified')
+    for (const of of [spec, tdx])
+      expect(await linkOf(await reported({ spec: of }))).toMatchObject({
+        outcome: 'verified',
+        restsOn: expect.arrayContaining(['silicon', 'verifier']) as string[],
+      })
+  })
+
+  it('is none with a TDREPORT that no quote vouches for, which anybody can write (attack H28)', async () => {
+    const { quote: _, ...bare } = await reported({ spec: tdx })
+    expect(await linkOf(bare)).toMatchObject({ outcome: 'refused', code: 'QuoteMissing' })
+    const older = await reported({ spec: tdx, manifest: 'older' })
+    const { report } = await reported({ spec: tdx })
+    expect(await outcomeOf({ ...older, report })).toBe('refused')
+  })
+
+  it('is none where the host returns the genuine backup of a VM of its own (attack H28)', async () => {
+    const other = { ...spec, vmId: '3A1B2C3D-0000-4000-8000-00000000000B' }
+    const own = await reported({ spec: other })
+    expect(await outcomeOf(own, other.vmId)).toBe('verified')
+    expect(await linkOf(own)).toMatchObject({
+      outcome: 'refused',
+      why: 'The report of the backup belongs to another VM.',
+      expected: spec.vmId,
+    })
   })
 
   it('is none where it is another VM’s, an older one, or made by whoever has the recipient’s public key (attack H18)', async () => {

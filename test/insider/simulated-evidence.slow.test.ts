@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyBoot, type TrustReport } from '../../apps/cli/src/trust/report.ts'
 import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
-import { defaultAsked } from '../system/support/vm.ts'
+import { defaultAsked, rootPaths } from '../system/support/vm.ts'
 
 let installation: TestInstallation
 beforeAll(async () => {
@@ -25,7 +25,7 @@ async function trustOf(retrieved: BootEvidence): Promise<TrustReport> {
     ...defaultAsked,
     encryption: 'DiskWithVMGuestState',
     size: retrieved.tee === 'SNP' ? 'Standard_DC2as_v5' : 'Standard_DC2es_v5',
-    stateDir,
+    paths: rootPaths(stateDir),
     at: new Date(),
     settings: asked && { by: 'resource manager', asked },
     fetchKeySet: async (issuer) => (await installation.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,
@@ -46,8 +46,10 @@ describe('evidence of a VM without a guest', () => {
       const wrong = report.links.filter((link) => link.outcome !== 'verified')
       expect(wrong.map(({ id, outcome, why }) => [id, outcome, why])).toEqual([
         ['disk', 'not checked', 'No guest ran, so there is no disk to unlock.'],
+        ['ssh-host-key', 'not checked', 'No guest ran, so there is no SSH host key.'],
       ])
-      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 13])
+      expect([report.trusted, report.guestRan, report.guestAsked]).toEqual([false, false, false])
+      expect(report.links.length).toBe(14)
       // A boot is attested once: repeated requests return the same.
       expect((await evidenceOf(path)).measuredBoot?.nonce).toBe(evidence.measuredBoot?.nonce)
     },

@@ -35,7 +35,6 @@ beforeAll(async () => {
     ['byroles', true],
     ['bypolicies', false],
   ] as const)
-    // prettier-ignore
     await installation.arm('PUT', vault(name), vaultBody({ enableRbacAuthorization }))
   ;({ credential: insider, objectId: contributor } = await newApplication())
   await assign(group(), roleIds.contributor, contributor)
@@ -55,7 +54,8 @@ const assign = async (scope: string, role: string, principalId: string): Promise
 async function newApplication(): Promise<{ credential: Credential; objectId: string }> {
   const { token } = await installation.owner.getToken(`https://graph.${domain}/.default`)
   const graph = async <T>(path: string, body: object): Promise<T> =>
-    (await installation.wire.request<T>({ method: 'POST', url: `https://graph.${domain}/v1.0${path}`, token, body })).body // prettier-ignore
+    (await installation.wire.request<T>({ method: 'POST', url: `https://graph.${domain}/v1.0${path}`, token, body }))
+      .body
   const made = await graph<{ id: string; appId: string }>('/applications', { displayName: 'insider' })
   const { id } = await graph<{ id: string }>('/servicePrincipals', { appId: made.appId })
   const { secretText } = await graph<{ secretText: string }>(`/applications/${made.id}/addPassword`, {})
@@ -79,7 +79,9 @@ async function strongroom(...args: string[]): Promise<string> {
 }
 const shown = async (name: string): Promise<VaultAccess> =>
   JSON.parse(await strongroom('vault', 'show', name, '--output', 'json')) as VaultAccess
-const who = (entries: readonly { principalId: string }[]): string[] => [...new Set(entries.map((each) => each.principalId))] // prettier-ignore
+const who = (entries: readonly { principalId: string }[]): string[] => [
+  ...new Set(entries.map((each) => each.principalId)),
+]
 
 describe('strongroom vault', () => {
   it('lists the permission model of each vault, and how many that lets in', async () => {
@@ -102,7 +104,11 @@ describe('strongroom vault', () => {
 
   it('shows him nowhere where roles decide, and he may not (attack W2)', async () => {
     const { permissionModel, grantors, users } = await shown('byroles')
-    expect({ permissionModel, grantors: who(grantors), users }).toEqual({ permissionModel: 'roles', grantors: [me], users: [] }) // prettier-ignore
+    expect({ permissionModel, grantors: who(grantors), users }).toEqual({
+      permissionModel: 'roles',
+      grantors: [me],
+      users: [],
+    })
     const change = { properties: { enableRbacAuthorization: false } }
     expect(await asInsider('PATCH', vault('byroles'), change)).toBe('InsufficientPermissions')
   })
@@ -135,6 +141,9 @@ describe('strongroom vault', () => {
   })
 
   it('names what there is where a vault is not there, with exit code 4', async () => {
-    await expect(strongroom('vault', 'show', 'nosuch')).rejects.toMatchObject({ code: 4, stderr: expect.stringContaining('bypolicies') as string }) // prettier-ignore
+    await expect(strongroom('vault', 'show', 'nosuch')).rejects.toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('bypolicies') as string,
+    })
   })
 })

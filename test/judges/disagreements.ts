@@ -63,8 +63,11 @@ export const disagreements: readonly Disagreement[] = [
     judge: 'go-tdx-guest',
     entry: 'files',
     ours: 'accepted',
-    theirs:
-      /unable to validate root certificate in the issuer chain|(could not parse PEM formatted|could not interpret DER bytes of) root certificate in "(Tcb-Info|Sgx-Enclave-Identity)-Issuer-Chain"|empty url found in (QeIdentity|tcbInfo) issuer's chain|(tcbInfo|QeIdentity) root certificate has expired/,
+    theirs: new RegExp(
+      'unable to validate root certificate in the issuer chain|(could not parse PEM formatted|could not interpret ' +
+        'DER bytes of) root certificate in "(Tcb-Info|Sgx-Enclave-Identity)-Issuer-Chain"|empty url found in ' +
+        "(QeIdentity|tcbInfo) issuer's chain|(tcbInfo|QeIdentity) root certificate has expired",
+    ),
   },
   {
     name: 'pem-around-the-signer',
@@ -102,6 +105,16 @@ export const disagreements: readonly Disagreement[] = [
     ours: ['ReportSignatureInvalid'],
     theirs: 'accepted',
     when: (report) => report[0x18a]! > 0x0f,
+  },
+  {
+    name: 'piece-behind-the-quote',
+    judge: 'go-tdx-guest',
+    entry: 'files',
+    ours: ['Truncated'],
+    theirs: 'accepted',
+    // DCAP, A.3: the length of the signature data, at 632, says where the quote ends.
+    when: (quote) =>
+      quote.length > 636 && 636 + new DataView(quote.buffer, quote.byteOffset).getUint32(632, true) < quote.length,
   },
   { name: 'report-length', judge: 'go-sev-guest', ours: ['WrongLength'], theirs: 'accepted' },
   {

@@ -43,6 +43,12 @@ const guarded = [
   ...['evidence', 'guest', 'tpm'].map((name) => `services/attestation/src/${name}`),
   'services/control-plane/src/arm',
   ...['resources/role-definitions', 'resources/authorization'].map((name) => `services/control-plane/src/${name}.ts`),
+  ...['provenance', 'pins'].map((name) => `packages/trust/src/${name}`),
+  ...['claims', 'customer', 'disk', 'firmware', 'guest-state', 'host-key', 'image', 'measurement'].map(
+    (name) => `packages/trust/src/links/${name}-link.ts`,
+  ),
+  ...['settings', 'silicon', 'stateless', 'token', 'vtpm'].map((name) => `packages/trust/src/links/${name}-link.ts`),
+  ...['fingerprint', 'restored', 'satisfied-policy', 'verifier'].map((name) => `packages/trust/src/links/${name}.ts`),
   ...['access', 'model', 'request', 'routes'].map(
     (name) => `services/control-plane/src/providers/keyvault/vault-${name}.ts`,
   ),
@@ -63,7 +69,10 @@ const files = asked.length === 0 ? [] : sourcesOf(root, asked)
 if (files.length === 0) {
   say('No source file changed.')
 } else {
-  const tests = relatedTests(root, files, values.near).filter((test) => isBelow(test, values.by))
+  const related = relatedTests(root, files, values.near)
+  const idle = values.by.find((path) => !related.some((test) => isBelow(test, [path])))
+  if (idle !== undefined) throw new Error(`--by ${idle}: no unit test there loads these files`)
+  const tests = related.filter((test) => isBelow(test, values.by))
   if (tests.length === 0) throw new Error('no test of those that are to judge loads these files')
   say(`${files.length} files, ${tests.length} related test files`)
   const earlier = values.again === undefined ? undefined : readResult(resolve(root, values.again))

@@ -56,7 +56,7 @@ describe('the choice of places and tests', () => {
   })
 
   it('keeps to the tests that are named, by file or by folder', () => {
-    const test = 'services/vault/src/release/policy.test.ts'
+    const test = 'services/vault/src/release/decision.test.ts'
     expect([[], [test], ['services/vault/src/release'], ['services/vault/']].map((by) => isBelow(test, by))).toEqual(
       Array(4).fill(true),
     )

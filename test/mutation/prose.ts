@@ -21,8 +21,10 @@ interface Node {
 /** Members of errors and findings with display text. */
 const textMembers = new Set(['message', 'expected', 'found', 'subject', 'title', 'hint', 'what', 'description'])
 /** Byte readers, whose text names the field in an error. */
-const readers =
-  /^(?:u8|u16|u32|u64|i32|bytes|skip|take|text|sequence|structure|zero|set|octets|octetString|bitString|integer|oid|boolean|expect|explicit|implicit|optional|peek|next|end|read[A-Z]\w*)(?:be|le)?$/
+const readers = new RegExp(
+  '^(?:u8|u16|u32|u64|i32|bytes|skip|take|text|sequence|structure|zero|set|octets|octetString|bitString|integer|oid|' +
+    'boolean|expect|explicit|implicit|optional|peek|next|end|read[A-Z]\\w*)(?:be|le)?$',
+)
 
 /**
  * Excludes display text: its wording is not behaviour, and a test that repeats it proves nothing. That is text in

@@ -2,7 +2,11 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
 /** Where unit tests are. Those that start machines, browsers or other judges are excluded: they take minutes each. */
-const testGlobs = ['{packages,services,apps/cli}/**/src/**/*.test.ts', 'test/{corpus,forged,wycheproof}/**/*.test.ts']
+const testGlobs = [
+  '{packages,services,apps/cli}/**/src/**/*.test.ts',
+  'test/{corpus,forged,wycheproof}/**/*.test.ts',
+  'test/insider/*-{link,links}.test.ts',
+]
 const specifiers = /\b(?:from|import)\s*\(?\s*'([^']+)'/g
 
 /**

@@ -25,7 +25,12 @@ beforeAll(async () => {
   registry = join(directory, 'registry')
   mkdirSync(registry)
   const node = join(directory, 'built', nodePackage)
-  const lines = ['#!/bin/bash', 'words=()', `for word in "$@"; do case $word in strongroom) words+=("${tarball}" "${node}");; *) words+=("$word");; esac; done`, 'exec /usr/bin/npm "${words[@]}"'] // prettier-ignore
+  const lines = [
+    '#!/bin/bash',
+    'words=()',
+    `for word in "$@"; do case $word in strongroom) words+=("${tarball}" "${node}");; *) words+=("$word");; esac; done`,
+    'exec /usr/bin/npm "${words[@]}"',
+  ]
   writeFileSync(join(registry, 'npm'), `${lines.join('\n')}\n`)
   chmodSync(join(registry, 'npm'), 0o755)
 })
@@ -64,13 +69,21 @@ const processesOf = (folder: string): number[] =>
 
 describe('the action setup-strongroom, on a runner like GitHub’s', () => {
   const { inputs, runs, outputs } = readYaml(join(action, 'action.yml'))
-  const defaults = Object.fromEntries(Object.entries<{ default: string }>(inputs).map(([name, each]) => [`inputs.${name}`, each.default])) // prettier-ignore
+  const defaults = Object.fromEntries(
+    Object.entries<{ default: string }>(inputs).map(([name, each]) => [`inputs.${name}`, each.default]),
+  )
   const options = `--compute simulated ${ports[0]}`
 
   it('starts it for the steps of the example, and keeps its secret out of what they say', () => {
     const job = new GithubJob()
     folders.push(job.home)
-    const context = { ...defaults, 'github.action_path': action, 'inputs.package': tarball, 'inputs.options': options, 'inputs.seconds': '240' } // prettier-ignore
+    const context = {
+      ...defaults,
+      'github.action_path': action,
+      'inputs.package': tarball,
+      'inputs.options': options,
+      'inputs.seconds': '240',
+    }
     for (const step of runs.steps) {
       const { status, said } = job.step(step, context)
       expect(status, said).toBe(0)
@@ -90,7 +103,12 @@ describe('the action setup-strongroom, on a runner like GitHub’s', () => {
   it('fails with the reason when the server does not start', () => {
     const job = new GithubJob()
     folders.push(job.home)
-    const { status, said } = job.step(runs.steps[0], { ...defaults, 'github.action_path': action, 'inputs.package': tarball, 'inputs.options': '--mode nothing' }) // prettier-ignore
+    const { status, said } = job.step(runs.steps[0], {
+      ...defaults,
+      'github.action_path': action,
+      'inputs.package': tarball,
+      'inputs.options': '--mode nothing',
+    })
     expect(status).toBe(1)
     expect(said).toContain('::error::Strongroom ended before it was ready: ')
     expect(said).toContain("There is no mode 'nothing'")
@@ -98,7 +116,7 @@ describe('the action setup-strongroom, on a runner like GitHub’s', () => {
 })
 
 describe('the examples for other runners', () => {
-  const placed = (text: string): string => text.replaceAll('--compute simulated', `--compute simulated ${ports[1]}`) // prettier-ignore
+  const placed = (text: string): string => text.replaceAll('--compute simulated', `--compute simulated ${ports[1]}`)
   const run = (folder: string, script: string): { status: number | null; said: string } => {
     const env = {
       ...machine(),
@@ -107,12 +125,20 @@ describe('the examples for other runners', () => {
       STRONGROOM_STATE_DIR: join(folder, 'state'),
       AGENT_TEMPDIRECTORY: folder,
     }
-    const { status, stdout, stderr } = spawnSync('bash', ['-eo', 'pipefail', '-c', placed(script)], { cwd: folder, env, encoding: 'utf8', timeout: 200_000 }) // prettier-ignore
+    const { status, stdout, stderr } = spawnSync('bash', ['-eo', 'pipefail', '-c', placed(script)], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+      timeout: 200_000,
+    })
     return { status, said: stdout + stderr }
   }
 
   it.each([
-    ['gitlab.yml', ({ test }: { test: Record<string, string[]> }) => [[...test['before_script']!, ...test['script']!].join('\n')]], // prettier-ignore
+    [
+      'gitlab.yml',
+      ({ test }: { test: Record<string, string[]> }) => [[...test['before_script']!, ...test['script']!].join('\n')],
+    ],
     ['azure-pipelines.yml', ({ steps }: { steps: { bash: string }[] }) => steps.map(({ bash }) => bash)],
   ])('%s runs to its end', (file, scripts) => {
     const folder = emptyFolder()

@@ -25,7 +25,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const unit = (root: string): string => readFileSync(join(root, 'usr/lib/systemd/system/strongroom.service'), 'utf8')
 /** What the unit runs, as its user, with its credential in a folder that only that user reads. */
 const service = (): string => {
-  const command = /^ExecStart=(.*)$/m.exec(unit(debian.root))![1]!
+  const command = /^ExecStart=((?:.*\\\n)*.*)$/m.exec(unit(debian.root))![1]!
   return [
     'set -e; . /etc/default/strongroom',
     'for folder in /var/lib/strongroom /var/cache/strongroom; do install -d -m 0700 -o strongroom -g strongroom $folder; done',
@@ -38,7 +38,9 @@ const service = (): string => {
 
 describe('the Debian package', () => {
   it('is right by lintian', () => {
-    const { status, stdout } = spawnSync('lintian', ['--allow-root', '--fail-on', 'error,warning', deb], { encoding: 'utf8' }) // prettier-ignore
+    const { status, stdout } = spawnSync('lintian', ['--allow-root', '--fail-on', 'error,warning', deb], {
+      encoding: 'utf8',
+    })
     expect(stdout).toBe('')
     expect(status).toBe(0)
   })
@@ -108,7 +110,10 @@ describe('in a fresh Debian 13', () => {
     expect(left()).toEqual([true, true])
     expect(debian.apt('purge strongroom').status).toBe(0)
     expect(left()).toEqual([false, false])
-    const found = debian.shell('find / -xdev -name "*strongroom*" -not -path "/packages/*" -not -path "/proc/*" -not -path "/var/lib/dpkg/*" -not -path "/var/log/*"') // prettier-ignore
+    const found = debian.shell(
+      'find / -xdev -name "*strongroom*" -not -path "/packages/*" -not -path "/proc/*" -not -path ' +
+        '"/var/lib/dpkg/*" -not -path "/var/log/*"',
+    )
     expect(found.stdout).toBe('')
   })
 })

@@ -46,10 +46,14 @@ export class FreshDebian {
     const mounts = 'mount -t proc proc "$0/proc" && mkdir -p "$0/dev/shm" && mount -t tmpfs tmpfs "$0/dev/shm"'
     const script = `ip link set lo up; ${mounts} && exec chroot "$0" sh -c "$1"`
     const own = network === 'own' ? ['--net'] : []
-    return spawnSync('unshare', ['--mount', '--pid', '--fork', '--kill-child', ...own, 'sh', '-c', script, this.root, line], {
-      encoding: 'utf8',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
-    }) // prettier-ignore
+    return spawnSync(
+      'unshare',
+      ['--mount', '--pid', '--fork', '--kill-child', ...own, 'sh', '-c', script, this.root, line],
+      {
+        encoding: 'utf8',
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
+      },
+    )
   }
 
   apt(what: string, recommends: 'with' | 'without' = 'without'): SpawnSyncReturns<string> {

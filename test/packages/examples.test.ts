@@ -114,14 +114,17 @@ describe('the check of examples', () => {
     async () => {
       const given = (name: string, body: string): Program => ({ name, text: programOf(`${from.slice(9)}${body}`) })
       const found = await tryPrograms(
-      [
-        given('a-right', "toHex(Uint8Array.of(10)) // => '0a'\ntoHex(await Promise.reject(new RangeError('x'))) // throws RangeError"),
-        given('b-other', "toHex(Uint8Array.of(10)) // => '0b'"),
-        given('c-thrown', "toHex(await Promise.reject(new RangeError('x'))) // throws TypeError"),
-        given('d-types', "toHex('0a' as string) // throws TypeError"),
-      ],
-      files,
-    ) // prettier-ignore
+        [
+          given(
+            'a-right',
+            "toHex(Uint8Array.of(10)) // => '0a'\ntoHex(await Promise.reject(new RangeError('x'))) // throws RangeError",
+          ),
+          given('b-other', "toHex(Uint8Array.of(10)) // => '0b'"),
+          given('c-thrown', "toHex(await Promise.reject(new RangeError('x'))) // throws TypeError"),
+          given('d-types', "toHex('0a' as string) // throws TypeError"),
+        ],
+        files,
+      )
       const names = found.map(
         (line) => /^(?:examples\/)?([a-d]-\w+)/.exec(line.replace(/^.*?examples\//, 'examples/'))?.[1],
       )

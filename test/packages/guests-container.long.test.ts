@@ -41,7 +41,10 @@ describe('the container image with guests, as a plain container without KVM', ()
 
   it('gives the guest’s programs a user of their own, without a capability', () => {
     // The owner of QEMU's process, as the host sees it.
-    const users = engine.must('top', name, 'huser', 'comm').split('\n').filter((line) => line.includes('qemu-system')) // prettier-ignore
+    const users = engine
+      .must('top', name, 'huser', 'comm')
+      .split('\n')
+      .filter((line) => line.includes('qemu-system'))
     expect(users).toHaveLength(1)
     expect(Number.parseInt(users[0]!, 10)).toBeGreaterThanOrEqual(0x7000_0000)
   })

@@ -12,7 +12,8 @@ let debian: FreshDebian
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'strongroom-npx-'))
   await buildNpm(join(directory, 'built'))
-  for (const name of ['strongroom', nodePackage]) npm(join(directory, 'built', name), 'pack', '--pack-destination', directory) // prettier-ignore
+  for (const name of ['strongroom', nodePackage])
+    npm(join(directory, 'built', name), 'pack', '--pack-destination', directory)
   debian = new FreshDebian(join(directory, 'debian'))
   const { status, stdout } = debian.apt('install nodejs npm')
   expect(status, stdout).toBe(0)
@@ -46,7 +47,8 @@ describe('the npm package, in a fresh Debian 13 with Debian’s Node 20', () => 
   })
 
   it('starts a cloud in a program by `npm i -D strongroom`', () => {
-    const program = "import { start } from 'strongroom'; const cloud = await start(); console.log(cloud.region); await cloud.stop()" // prettier-ignore
+    const program =
+      "import { start } from 'strongroom'; const cloud = await start(); console.log(cloud.region); await cloud.stop()"
     const lines = asNewUser(
       'npm install --no-audit --no-fund -D strongroom >/tmp/npm 2>&1',
       `node --input-type=module -e "${program}"`,

@@ -14,7 +14,9 @@ export class OrdinaryUser {
     const id = (flag: string): number => Number(execFileSync('id', [flag, this.name], { encoding: 'utf8' }))
     this.uid = id('-u')
     this.gid = id('-g')
-    const own = readFileSync('/etc/subuid', 'utf8').split('\n').find((line) => line.startsWith(`${this.name}:`)) // prettier-ignore
+    const own = readFileSync('/etc/subuid', 'utf8')
+      .split('\n')
+      .find((line) => line.startsWith(`${this.name}:`))
     this.firstId = Number(own?.split(':')[1])
   }
 

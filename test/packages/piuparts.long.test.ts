@@ -19,7 +19,10 @@ describe.skipIf(!canRun)('piuparts, with a fresh Debian 13 and a repository that
     const repository = join(directory, 'repository')
     mkdirSync(repository)
     reversioned(deb, `${versionOf(deb)}~earlier`, repository)
-    const index = execFileSync('dpkg-scanpackages', ['--multiversion', '.'], { cwd: repository, stdio: ['ignore', 'pipe', 'ignore'] }) // prettier-ignore
+    const index = execFileSync('dpkg-scanpackages', ['--multiversion', '.'], {
+      cwd: repository,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     writeFileSync(join(repository, 'Packages'), index)
   })
   afterAll(() => rmSync(directory, { recursive: true, force: true }))

@@ -16,7 +16,10 @@ export async function startContainer(engine: Engine): Promise<string> {
   const ports = ['--compute', 'simulated', '--port', String(tls), '--local-port', String(local)]
   const id = engine.must('run', '--detach', ...settings, image, ...ports)
   const isReady = async (): Promise<boolean> =>
-    await fetch(`http://127.0.0.1:${local}/ready`).then(({ ok }) => ok, () => false) // prettier-ignore
+    await fetch(`http://127.0.0.1:${local}/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
   // For the first container of an image, podman changes the owner of every file, which takes over a minute on a busy machine.
   await expect.poll(isReady, { interval: 20, timeout: 300_000 }).toBe(true)
   return id

@@ -6,9 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commitIn } from '../../scripts/release.ts'
 
 const tree = mkdtempSync(join(tmpdir(), 'strongroom-commit-'))
-const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string } // prettier-ignore
+const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as {
+  version: string
+}
 const git = (...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args], { cwd: tree, encoding: 'utf8' }).trim() // prettier-ignore
+  execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args], {
+    cwd: tree,
+    encoding: 'utf8',
+  }).trim()
 const head = (): string => git('rev-parse', 'HEAD')
 const commit = (text: string): void => {
   appendFileSync(join(tree, 'a'), text)

@@ -50,7 +50,22 @@ describe('what is released', () => {
   it('is verified by the command, and refused once a byte of a tarball is another', async () => {
     writeFileSync(at('p.json'), await provenance(files, { key, ...made }))
     const verify = (...paths: string[]): SpawnSyncReturns<string> =>
-      spawnSync(join(root, 'strongroom'), ['release', 'verify', at('p.json'), ...paths, '--key', at('key.pem'), '--builder', made.builder, '--commit', made.commit], { encoding: 'utf8' }) // prettier-ignore
+      spawnSync(
+        join(root, 'strongroom'),
+        [
+          'release',
+          'verify',
+          at('p.json'),
+          ...paths,
+          '--key',
+          at('key.pem'),
+          '--builder',
+          made.builder,
+          '--commit',
+          made.commit,
+        ],
+        { encoding: 'utf8' },
+      )
     expect(verify(...files).status).toBe(0)
     const tarball = files.find((file) => /strongroom-\d.*\.tgz$/.test(file))!
     mkdirSync(at('tampered'))
@@ -70,9 +85,13 @@ function unpacked(kind: ContainerKind): { folder: string; config: { Env: string[
   const folder = join(image, 'files')
   mkdirSync(folder, { recursive: true })
   execFileSync('tar', ['-xf', files.find((file) => basename(file).startsWith(`${kind.name}-0`))!, '-C', image])
-  const [{ Config, Layers }] = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as [{ Config: string; Layers: string[] }] // prettier-ignore
+  const [{ Config, Layers }] = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as [
+    { Config: string; Layers: string[] },
+  ]
   for (const layer of Layers) execFileSync('tar', ['-xf', join(image, layer), '-C', folder, '--exclude=./dev/*'])
-  const listed = Layers.flatMap((layer) => execFileSync('tar', ['-tvf', join(image, layer)], { encoding: 'utf8', maxBuffer: 2 ** 26 }).split('\n')) // prettier-ignore
+  const listed = Layers.flatMap((layer) =>
+    execFileSync('tar', ['-tvf', join(image, layer)], { encoding: 'utf8', maxBuffer: 2 ** 26 }).split('\n'),
+  )
   return { folder, config: JSON.parse(readFileSync(join(image, Config), 'utf8')).config, listed }
 }
 
@@ -81,7 +100,6 @@ const holding = (
   folder: string,
   pattern = String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{40}`,
 ): string[] =>
-  // prettier-ignore
   spawnSync('grep', ['-rlPz', '--binary-files=text', '-e', pattern, folder], { encoding: 'utf8' })
     .stdout.split('\n')
     .filter((line) => line !== '')
@@ -105,7 +123,10 @@ describe.each([services, guests])('the container image $name', (kind) => {
     const left = (): string[] => holding(folder).filter((path) => kind === services || !everybodys.test(path))
     expect(left()).toEqual([])
     expect(holding(folder, `${directory}|${root}/`)).toEqual([])
-    writeFileSync(join(folder, 'planted'), generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })) // prettier-ignore
+    writeFileSync(
+      join(folder, 'planted'),
+      generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    )
     expect(left()).toEqual(['planted'])
     if (kind === services) expect(listed.filter((line) => /^-..[sS]|^-.....[sS]/.test(line))).toEqual([])
     rmSync(folder, { recursive: true })

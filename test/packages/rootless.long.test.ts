@@ -31,7 +31,8 @@ describe('the container image, by an engine of a user without rights', () => {
     const id = await startContainer(engine)
     const pid = engine.must('inspect', '--format', '{{.State.Pid}}', id)
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    const field = (name: string): string[] => new RegExp(String.raw`^${name}:\s+(.*)$`, 'm').exec(status)![1]!.split(/\s+/) // prettier-ignore
+    const field = (name: string): string[] =>
+      new RegExp(String.raw`^${name}:\s+(.*)$`, 'm').exec(status)![1]!.split(/\s+/)
     // User 65532 of the image; 0 would be the user’s own id.
     expect(new Set(field('Uid'))).toEqual(new Set([String(user.firstId + 65_531)]))
     expect([field('CapEff'), field('CapPrm'), field('CapBnd')]).toEqual(Array(3).fill(['0000000000000000']))

@@ -51,7 +51,11 @@ export class GithubJob {
       text.replaceAll(/\$\{\{ *([\w.-]+) *\}\}/g, (_, name: string) => context[name] ?? '')
     const script = join(this.home, 'step.sh')
     writeFileSync(script, filled(step.run))
-    const files = { GITHUB_ENV: join(this.home, 'env'), GITHUB_PATH: join(this.home, 'path'), GITHUB_OUTPUT: join(this.home, 'output') } // prettier-ignore
+    const files = {
+      GITHUB_ENV: join(this.home, 'env'),
+      GITHUB_PATH: join(this.home, 'path'),
+      GITHUB_OUTPUT: join(this.home, 'output'),
+    }
     for (const file of Object.values(files)) writeFileSync(file, '')
     execFileSync('mkdir', ['-p', join(this.home, 'temp')])
     const env = Object.fromEntries(Object.entries(step.env ?? {}).map(([name, value]) => [name, filled(value)]))

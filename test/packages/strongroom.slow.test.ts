@@ -65,19 +65,29 @@ describe('the npm package strongroom, in a folder of a stranger’s', () => {
       "import { get } from 'node:https'",
       "import { start } from 'strongroom'",
       'const clouds = await Promise.all([start(), start({ compute: "simulated" })])',
-      'const ask = (cloud, path, headers) => new Promise((done, fail) => get(cloud.endpoints.resourceManager + path, { agent: cloud.agent, headers }, (answer) => done(answer.resume().statusCode)).on("error", fail))',
+      'const ask = (cloud, path, headers) => new Promise((done, fail) => get(cloud.endpoints.resourceManager + ' +
+        'path, { agent: cloud.agent, headers }, (answer) => done(answer.resume().statusCode)).on("error", fail))',
       'const result = await Promise.all(clouds.map(async (cloud, index) => {',
       '  const path = `/subscriptions/${cloud.subscriptionId}/resourceGroups?api-version=2021-04-01`',
-      '  const tokens = await Promise.all([cloud, clouds[1 - index]].map(({ credential }) => credential.getToken("https://management.strongroom.internal/.default")))',
+      '  const tokens = await Promise.all([cloud, clouds[1 - index]].map(({ credential }) => ' +
+        'credential.getToken("https://management.strongroom.internal/.default")))',
       '  return await Promise.all(tokens.map(({ token }) => ask(cloud, path, { authorization: `Bearer ${token}` })))',
       '}))',
-      'process.stdout.write(JSON.stringify({ result, tls: new Set(clouds.map(({ endpoints }) => endpoints.tls)).size, ca: new Set(clouds.map(({ ca }) => ca)).size }))',
+      'process.stdout.write(JSON.stringify({ result, tls: new Set(clouds.map(({ endpoints }) => ' +
+        'endpoints.tls)).size, ca: new Set(clouds.map(({ ca }) => ca)).size }))',
       'await Promise.all(clouds.map((cloud) => cloud.stop()))',
     ].join('\n')
     const { stdout, stderr, status } = run(node, 'parallel.mjs', text)
     expect(stderr).toBe('')
     // Each accepts its owner's token, and not the other's.
-    expect(JSON.parse(stdout)).toEqual({ result: [[200, 401], [200, 401]], tls: 2, ca: 2 }) // prettier-ignore
+    expect(JSON.parse(stdout)).toEqual({
+      result: [
+        [200, 401],
+        [200, 401],
+      ],
+      tls: 2,
+      ca: 2,
+    })
     expect(status).toBe(0)
     await nothingIsLeft()
   })
@@ -93,7 +103,10 @@ describe('the npm package strongroom, in a folder of a stranger’s', () => {
 
   it('keeps a cloud in a folder that is named, and removes none', async () => {
     const kept = join(directory, 'kept')
-    const text = `import { start } from 'strongroom'\nconst cloud = await start({ stateDir: ${JSON.stringify(kept)} })\nprocess.stdout.write(cloud.subscriptionId)\nawait cloud.stop()\n`
+    const text =
+      `import { start } from 'strongroom'\nconst cloud = await start({ stateDir: ${JSON.stringify(kept)} })\n` +
+      'process.stdout.write(cloud.subscriptionId)\n' +
+      'await cloud.stop()\n'
     const first = run(process.execPath, 'kept.mjs', text).stdout
     expect(first).toMatch(/^[0-9a-f-]{36}$/)
     expect(run(process.execPath, 'kept.mjs', text).stdout).toBe(first)
@@ -107,7 +120,9 @@ describe('the npm package strongroom, in a folder of a stranger’s', () => {
       "import { start } from 'strongroom'",
       'const cloud = await start()',
       'const env = { ...process.env, ...cloud.env }',
-      'const said = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", `${env.AZURE_AUTHORITY_HOST}/${env.AZURE_TENANT_ID}/v2.0/.well-known/openid-configuration`], { env, encoding: "utf8" })',
+      'const said = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", ' +
+        '`${env.AZURE_AUTHORITY_HOST}/${env.AZURE_TENANT_ID}/v2.0/.well-known/openid-configuration`], { env, ' +
+        'encoding: "utf8" })',
       'const pem = readFileSync(env.AZURE_CLIENT_CERTIFICATE_PATH, "utf8")',
       'process.stdout.write(`${said} ${pem.includes("PRIVATE KEY")} ${JSON.stringify(cloud.env).includes("PRIVATE KEY")}`)',
       'await cloud.stop()',
@@ -142,10 +157,17 @@ describe('the command line of the npm package', () => {
 
   it.each(nodes)('serves on %s until it is asked to end', async (node) => {
     const ports = (await freePorts(2)).map(String)
-    const child = spawn(node, [program(), 'up', '--no-vm', '--compute', 'simulated', '--port', ports[0]!, '--local-port', ports[1]!], { cwd: directory, env: environment(), stdio: ['ignore', 'ignore', 'pipe'] }) // prettier-ignore
+    const child = spawn(
+      node,
+      [program(), 'up', '--no-vm', '--compute', 'simulated', '--port', ports[0]!, '--local-port', ports[1]!],
+      { cwd: directory, env: environment(), stdio: ['ignore', 'ignore', 'pipe'] },
+    )
     const ended = once(child, 'exit')
     await serving(child)
-    const status = execFileSync(node, [program(), 'status', '--output', 'json'], { env: environment(), encoding: 'utf8' }) // prettier-ignore
+    const status = execFileSync(node, [program(), 'status', '--output', 'json'], {
+      env: environment(),
+      encoding: 'utf8',
+    })
     expect(JSON.parse(status)).toMatchObject({ running: true, ports: { tls: Number(ports[0]) } })
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])
@@ -165,7 +187,11 @@ describe('the command line of the npm package', () => {
       const { status, stderr } = spawnSync(nodes[1]!, [program(), 'status'], { env: environment(), encoding: 'utf8' })
       expect(status).toBe(3)
       expect(stderr).toMatch(/needs Node 24 or later[\s\S]*expected: Node >= 24[\s\S]*found: Node 2\d[\s\S]*remedy: /)
-      const api = run(nodes[1]!, 'old.mjs', "import { start } from 'strongroom'\nawait start().catch(({ detail }) => process.stdout.write(detail.code))\n") // prettier-ignore
+      const api = run(
+        nodes[1]!,
+        'old.mjs',
+        "import { start } from 'strongroom'\nawait start().catch(({ detail }) => process.stdout.write(detail.code))\n",
+      )
       expect(api.stdout).toBe('NodeTooOld')
     } finally {
       execFileSync('mv', [hidden, packages])

@@ -14,7 +14,9 @@ import { emptyFolder, npm } from './stranger.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const versionIn = (manifest: string, name: string): string => {
-  const { devDependencies } = JSON.parse(readFileSync(join(root, manifest), 'utf8')) as { devDependencies: Record<string, string> } // prettier-ignore
+  const { devDependencies } = JSON.parse(readFileSync(join(root, manifest), 'utf8')) as {
+    devDependencies: Record<string, string>
+  }
   return `${name}@${devDependencies[name]}`
 }
 const engine = new Engine()
@@ -50,11 +52,19 @@ const environment = (): NodeJS.ProcessEnv => ({
 })
 /** A user's program with a cloud in a container, which `use` gets as `cloud`. */
 const program = (use: string, made = ''): string =>
-  `import { StrongroomContainer } from 'strongroom/testcontainers'\nconst cloud = await new StrongroomContainer()${made}.start()\ntry {\n${use}\n} finally {\n  await cloud.stop()\n}\n`
+  "import { StrongroomContainer } from 'strongroom/testcontainers'\n" +
+  `const cloud = await new StrongroomContainer()${made}.start()\n` +
+  `try {\n${use}\n} finally {\n  await cloud.stop()\n` +
+  '}\n'
 
 function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
   writeFileSync(join(directory, 'program.mjs'), text)
-  return spawnSync(process.execPath, ['program.mjs'], { cwd: directory, env: { ...environment(), ...env }, encoding: 'utf8', timeout: 110_000 }) // prettier-ignore
+  return spawnSync(process.execPath, ['program.mjs'], {
+    cwd: directory,
+    env: { ...environment(), ...env },
+    encoding: 'utf8',
+    timeout: 110_000,
+  })
 }
 
 /** Testcontainers keeps a lock file there. */
@@ -82,10 +92,13 @@ describe('the module for Testcontainers, against podman', () => {
       program(
         [
           'const env = { ...process.env, ...cloud.env }',
-          'const said = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", `${env.AZURE_AUTHORITY_HOST}/${env.AZURE_TENANT_ID}/v2.0/.well-known/openid-configuration`], { env, encoding: "utf8" })',
+          'const said = execFileSync("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", ' +
+            '`${env.AZURE_AUTHORITY_HOST}/${env.AZURE_TENANT_ID}/v2.0/.well-known/openid-configuration`], { env, ' +
+            'encoding: "utf8" })',
           'const path = env.AZURE_CLIENT_CERTIFICATE_PATH',
           'const mode = (file) => (statSync(file).mode & 0o777).toString(8)',
-          'process.stdout.write([said, readFileSync(path, "utf8").includes("PRIVATE KEY"), mode(path), mode(dirname(path)), JSON.stringify(env).includes("PRIVATE KEY")].join(" "))',
+          'process.stdout.write([said, readFileSync(path, "utf8").includes("PRIVATE KEY"), mode(path), ' +
+            'mode(dirname(path)), JSON.stringify(env).includes("PRIVATE KEY")].join(" "))',
         ].join('\n'),
       ),
     ].join('\n')
@@ -95,12 +108,19 @@ describe('the module for Testcontainers, against podman', () => {
   })
 
   it('has types that a strict compiler takes', () => {
-    const text = "import { StrongroomContainer } from 'strongroom/testcontainers'\nexport const endpoint: Promise<string> = new StrongroomContainer().withTestApi().start().then((cloud) => cloud.endpoints.proxy)\n" // prettier-ignore
+    const text =
+      "import { StrongroomContainer } from 'strongroom/testcontainers'\n" +
+      'export const endpoint: Promise<string> = new StrongroomContainer().withTestApi().start().then((cloud) => ' +
+      'cloud.endpoints.proxy)\n'
     writeFileSync(join(directory, 'types.ts'), text)
     writeFileSync(join(directory, 'wrong.ts'), text.replace('endpoints.proxy', 'endpoints.none'))
-    const options = '--strict --noEmit --skipLibCheck --module nodenext --target es2023 --lib esnext,dom --types node --typeRoots' // prettier-ignore
+    const options =
+      '--strict --noEmit --skipLibCheck --module nodenext --target es2023 --lib esnext,dom --types node --typeRoots'
     const tsc = (file: string): string =>
-      spawnSync(join(root, 'node_modules/.bin/tsc'), [...options.split(' '), join(root, 'node_modules/@types'), file], { cwd: directory, encoding: 'utf8' }).stdout // prettier-ignore
+      spawnSync(join(root, 'node_modules/.bin/tsc'), [...options.split(' '), join(root, 'node_modules/@types'), file], {
+        cwd: directory,
+        encoding: 'utf8',
+      }).stdout
     expect(tsc('types.ts')).toBe('')
     expect(tsc('wrong.ts')).toContain("'none' does not exist")
   })
@@ -151,7 +171,9 @@ describe('a container of the module', () => {
 
   it('is reached at no address of this machine but 127.0.0.1, nor from another container (attack W35)', () => {
     const ports = [cloud.endpoints.tls, Number(new URL(cloud.endpoints.proxy).port)]
-    const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []).filter(({ family, internal }) => family === 'IPv4' && !internal) // prettier-ignore
+    const addresses = Object.values(networkInterfaces())
+      .flatMap((all) => all ?? [])
+      .filter(({ family, internal }) => family === 'IPv4' && !internal)
     const here = (address: string): string =>
       spawnSync(process.execPath, ['-e', connecting(address, ports)], { encoding: 'utf8' }).stdout
     expect(here('127.0.0.1')).toBe('reached reached')
@@ -176,8 +198,18 @@ describe('a container of the module', () => {
     try {
       const { token } = await other.credential.getToken('https://management.azure.com/.default')
       const ask = async (bearer: string): Promise<number> => {
-        const url = new URL(`${cloud.endpoints.resourceManager}/subscriptions/${cloud.subscriptionId}/resourceGroups?api-version=2021-04-01`) // prettier-ignore
-        return (await exchange({ url, headers: { authorization: `Bearer ${bearer}` }, agent: cloud.agent, patience: { inAll: 10_000 }, answerLimit: 65_536 })).status // prettier-ignore
+        const url = new URL(
+          `${cloud.endpoints.resourceManager}/subscriptions/${cloud.subscriptionId}/resourceGroups?api-version=2021-04-01`,
+        )
+        return (
+          await exchange({
+            url,
+            headers: { authorization: `Bearer ${bearer}` },
+            agent: cloud.agent,
+            patience: { inAll: 10_000 },
+            answerLimit: 65_536,
+          })
+        ).status
       }
       expect(await ask((await cloud.credential.getToken('https://management.azure.com/.default')).token)).toBe(200)
       expect(await ask(token)).toBe(401)
@@ -208,7 +240,12 @@ describe('an engine that is not for this user or not of this machine', () => {
   it('opens its socket to nobody else (attack W35)', () => {
     writeFileSync(join(directory, 'program.mjs'), program(''))
     const others = ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, 'program.mjs']
-    const { status, stderr } = spawnSync('setpriv', others, { cwd: directory, env: { ...environment(), TMPDIR: '/tmp' }, encoding: 'utf8', timeout: 110_000 }) // prettier-ignore
+    const { status, stderr } = spawnSync('setpriv', others, {
+      cwd: directory,
+      env: { ...environment(), TMPDIR: '/tmp' },
+      encoding: 'utf8',
+      timeout: 110_000,
+    })
     expect(status).toBe(1)
     expect(stderr).toContain('Could not find a working container runtime')
     nothingIsLeft()
@@ -217,7 +254,11 @@ describe('an engine that is not for this user or not of this machine', () => {
 
 describe('a process that does not stop it', () => {
   it('leaves no key behind (attack W35)', () => {
-    const text = "import { StrongroomContainer } from 'strongroom/testcontainers'\nconst cloud = await new StrongroomContainer().start()\nprocess.stdout.write(cloud.env.AZURE_CLIENT_CERTIFICATE_PATH)\nprocess.exit(0)\n" // prettier-ignore
+    const text =
+      "import { StrongroomContainer } from 'strongroom/testcontainers'\n" +
+      'const cloud = await new StrongroomContainer().start()\n' +
+      'process.stdout.write(cloud.env.AZURE_CLIENT_CERTIFICATE_PATH)\n' +
+      'process.exit(0)\n'
     expect(run(text).stdout).toContain('login.pem')
     expect(leftFiles()).toEqual([])
     engine.must('rm', '--all', '--force', '--volumes', '--time', '2')

@@ -41,7 +41,10 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
     const intel = platforms.getByRole('row', { name: /^Intel/ })
     await intel.waitFor()
     expect(await intel.textContent()).toMatch(
-      /intelUpToDatenothingOutOfDate at evaluation 19SGX component 1 \(Early Microcode Update\): 3 found, 4 wanted, 1 behind\. Install the newer BIOS/,
+      new RegExp(
+        'intelUpToDatenothingOutOfDate at evaluation 19SGX component 1 ' +
+          '\\(Early Microcode Update\\): 3 found, 4 wanted, 1 behind\\. Install the newer BIOS',
+      ),
     )
     expect(await platforms.getByRole('row', { name: /^AMD/ }).textContent()).toMatch(
       /amdUpToDatenothingAMD does not announce the next set/,

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { homeRegion, sharedAttestationHost, vaultHost, type BootEvidence } from '@strongroom/contract'
+import { homeRegion, sharedAttestationHost, vaultHost, visibleText, type BootEvidence } from '@strongroom/contract'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectText, faultsOf, long, markup, rightToLeft } from './support/hostile.ts'
@@ -22,7 +22,10 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     // The operator's settings: read at the server's start, and not needed for evidence of simulated silicon.
     const [amd, intel, intelRootCrl] = [markup, rightToLeft, long].map((text) => `http://127.0.0.1:1/${text}`)
     await portal.installation.stop()
-    await writeFile(join(portal.installation.stateDir, 'collateral-endpoints.json'), JSON.stringify({ amd, intel, intelRootCrl })) // prettier-ignore
+    await writeFile(
+      join(portal.installation.stateDir, 'collateral-endpoints.json'),
+      JSON.stringify({ amd, intel, intelRootCrl }),
+    )
     await portal.installation.start({}, ['--compute', 'simulated'])
     for (const endpoint of [amd, intel, intelRootCrl]) expectOn('/attestation', endpoint!)
     const first = await portal.installation.must<{ id: string }>('vm', 'create', 'first', '--size', 'Standard_DC2as_v5')
@@ -41,13 +44,17 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
   afterAll(async () => await h?.portal.close())
 
   /** The whole page, with the values of its fields. */
-  const missing = async (texts: readonly string[]): Promise<string[]> =>
-    await page.evaluate((wanted) => {
+  const missing = async (texts: readonly string[]): Promise<string[]> => {
+    const wanted = texts.map((text) => ({ text, visible: visibleText(text) }))
+    return await page.evaluate((all) => {
       for (const details of document.querySelectorAll('details')) details.open = true
       const typed = [...document.querySelectorAll('textarea, input')].map((each) => (each as HTMLInputElement).value)
-      const all = [document.body.textContent, ...typed].join('\n')
-      return wanted.filter((text) => !all.includes(text)).map((text) => text.slice(0, 60))
-    }, texts)
+      const { textContent } = document.body
+      const isThere = (each: { text: string; visible: string }): boolean =>
+        textContent.includes(each.visible) || typed.some((value) => value.includes(each.text))
+      return all.filter((each) => !isThere(each)).map(({ text }) => text.slice(0, 60))
+    }, wanted)
+  }
 
   /** Shows all of them as text at each width; no script or markup in them takes effect. */
   const holds = async (path: string, texts: readonly string[]): Promise<void> => {
@@ -79,7 +86,15 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
 
   it('is not a name of a resource', async () => {
     const within = `${h.subscription}/resourceGroups/strongroom/providers`
-    const types = ['Compute/virtualMachines', 'Compute/disks', 'Compute/diskEncryptionSets', 'Network/networkInterfaces', 'KeyVault/vaults', 'Attestation/attestationProviders', 'ManagedIdentity/userAssignedIdentities'] // prettier-ignore
+    const types = [
+      'Compute/virtualMachines',
+      'Compute/disks',
+      'Compute/diskEncryptionSets',
+      'Network/networkInterfaces',
+      'KeyVault/vaults',
+      'Attestation/attestationProviders',
+      'ManagedIdentity/userAssignedIdentities',
+    ]
     // Hosts are shown when none has a size's silicon.
     const paths = [
       h.subscription + '/resourceGroups',
@@ -194,7 +209,11 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
     const claims = { iss: markup, [markup]: rightToLeft, [rightToLeft]: markup, sub: long }
     const token = `${part({ alg: 'RS256', kid: markup })}.${part(claims)}.AAAA`
-    const file = (name: string): { name: string; mimeType: string; buffer: Buffer } => ({ name, mimeType: 'text/plain', buffer: Buffer.from(token) }) // prettier-ignore
+    const file = (name: string): { name: string; mimeType: string; buffer: Buffer } => ({
+      name,
+      mimeType: 'text/plain',
+      buffer: Buffer.from(token),
+    })
     await page.getByLabel(/or drop files here/).setInputFiles([file(`${markup}.jwt`), file(`${rightToLeft}.jwt`)])
     await page.getByRole('region', { name: 'Verdict' }).waitFor()
     await expect.poll(async () => await missing([markup, rightToLeft, long, `${rightToLeft}.jwt`])).toEqual([])
@@ -212,7 +231,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
       await other.getByLabel('Application (client) id').fill(appId)
       await other.getByLabel('Client secret').fill(secretText)
       await other.getByRole('button', { name: 'Sign in as this application' }).click()
-      await other.getByText(displayName, { exact: true }).waitFor()
+      await other.getByText(visibleText(displayName), { exact: true }).waitFor()
       await expectText(other)
       expect(
         await other.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),

@@ -44,11 +44,11 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     await keys.give(/anchors\.json/, await portal.rootFiles())
     await page.getByRole('button', { name: /then pin them/ }).waitFor()
     await keys.open('button', /then pin them/)
-    await verdict.getByText('Not trusted yet: 2 of').waitFor()
+    await verdict.getByText('Not trusted yet: 4 of').waitFor()
     const buffer = Buffer.from(await guestFirmware())
     await keys.give(/^Firmware of guests/, [{ name: 'guests.fd', mimeType: 'application/octet-stream', buffer }])
-    // Without a guest, whether a disk was unlocked stays open.
-    await verdict.getByText('Not trusted yet: 1 of').waitFor()
+    // Without a guest, whether a disk was unlocked stays open, and who answers.
+    await verdict.getByText('Not trusted yet: 3 of').waitFor()
     await keys.open('link', /^Machines$/)
     await page.getByRole('link', { name: 'first', exact: true }).waitFor()
     await keys.open('link', /^first$/)
@@ -82,7 +82,11 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     await page.getByRole('region', { name: 'Results for stored decisions' }).getByText('Yes').first().waitFor()
     await keys.open('button', /^Set this policy/)
     await expect.poll(() => page.getByRole('button', { name: 'Set this policy' }).isDisabled()).toBe(true)
-    const { release_policy: kept } = await portal.asOwner<{ release_policy: { data: string } }>('GET', vaultHost(vault), '/keys/disk?api-version=7.6') // prettier-ignore
+    const { release_policy: kept } = await portal.asOwner<{ release_policy: { data: string } }>(
+      'GET',
+      vaultHost(vault),
+      '/keys/disk?api-version=7.6',
+    )
     expect(JSON.parse(Buffer.from(kept.data, 'base64url').toString())).toEqual(policy)
   })
 

@@ -160,28 +160,6 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await expectAccessible(page)
   })
 
-  it('count against budgets, whose alerts are shown with what is spent of each', async () => {
-    await page.goto(`${portal.origin}/costs`)
-    const section = page.locator('section', { has: page.getByRole('heading', { name: 'Budgets' }) })
-    await section.getByText('None. A budget says when').waitFor()
-    const timePeriod = { startDate: `${new Date().toISOString().slice(0, 7)}-01` }
-    const budget = { category: 'Usage', timeGrain: 'Monthly', timePeriod, filters: { meters: ['compute'] } }
-    const put = async (scope: string, name: string, amount: number): Promise<unknown> =>
-      await asOwner('PUT', 'management.strongroom.internal', `${scope}/providers/Microsoft.Consumption/budgets/${name}?api-version=2023-11-01`, { properties: { ...budget, amount } }) // prettier-ignore
-    await put(await subscription(), 'ample', 1e6)
-    // By now the VM has run for more than a billionth of an hour.
-    await put(`${await subscription()}/resourceGroups/strongroom`, 'tiny', 1e-9)
-    await page.reload()
-    const budgets = section.getByRole('region', { name: 'Budgets' })
-    await budgets.getByRole('row', { name: /^ample.*the subscription.*Monthly.* of 1000000 hours.*0$/ }).waitFor()
-    await budgets.getByRole('row', { name: /^tiny.*strongroom.*Monthly/ }).waitFor()
-    const alerts = section.getByRole('list', { name: 'Alerts of budgets' })
-    await expect
-      .poll(async () => await alerts.getByRole('listitem').allTextContents())
-      .toEqual([expect.stringMatching(/^Reached tiny: .* of 1e-9 Hours is spent; the notification threshold is 100 %/)])
-    await expectAccessible(page)
-  })
-
   it('are converted once deallocated, or refused in the resource manager’s words, by the keyboard alone (rule S19)', async () => {
     await page.goto(`${portal.origin}/`)
     await page.getByRole('link', { name: /^vm-/ }).click()

@@ -23,8 +23,22 @@ describe.skipIf(!chromiumIsInstalled)('sizes in the portal', { timeout: 300_000 
   it('say where no host has their silicon, once machines go to hosts that have joined', async () => {
     await group('You can have it').getByRole('row').filter({ hasText: 'DC2es_v5' }).first().waitFor()
     expect(await page.getByText('No host in westeurope').count()).toBe(0)
-    const added = await portal.installation.must<AddedHost>('host', 'add', 'rack-1', '--cores', '64', '--memory', '256', '--silicon', 'snp') // prettier-ignore
-    await joinFleet({ directory: join(portal.installation.home, 'rack-1'), address: added.address, code: added.joinCode }) // prettier-ignore
+    const added = await portal.installation.must<AddedHost>(
+      'host',
+      'add',
+      'rack-1',
+      '--cores',
+      '64',
+      '--memory',
+      '256',
+      '--silicon',
+      'snp',
+    )
+    await joinFleet({
+      directory: join(portal.installation.home, 'rack-1'),
+      address: added.address,
+      code: added.joinCode,
+    })
     await page.reload()
     const refused = group('Not here, because …').getByRole('row').filter({ hasText: 'DC2es_v5' }).first()
     await refused.getByText(noTdx).waitFor()

@@ -51,6 +51,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
   }
 
   const state = (name: string): string => join(portal.installation.stateDir, name)
+  const warnings = (): Locator => page.getByRole('region', { name: 'Warnings' })
   const verdict = (): Locator => page.getByRole('region', { name: 'Verdict' })
 
   const when = async (): Promise<string> => (await page.getByText(/^Verified in this page at/).allTextContents()).join()
@@ -154,9 +155,10 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
   it('holds later boots to the one that was pinned, and shouts where roots change', async () => {
     // Without the firmware, which a page keeps only while it is open.
     await page.reload()
+    await warnings().getByText('TrustedOnFirstUse').waitFor()
     await page.getByRole('button', { name: /^Pin this boot/ }).click()
     await verdict().getByText('Held to the boot that you pinned').waitFor()
-    expect((await linksInPage())[1]).toMatchObject({ outcome: 'verified' })
+    expect([(await linksInPage())[1], await warnings().count()]).toMatchObject([{ outcome: 'verified' }, 0])
     const key = `strongroom.pinned-boot.${vmId.toLowerCase()}`
     const pin = await page.evaluate((name) => localStorage.getItem(name), key)
     // What could be known only with the pinned launch is pinned with it.
@@ -172,6 +174,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
     await page.getByRole('alert').getByText('cannot be read').waitFor()
     await page.evaluate((name) => localStorage.removeItem(name), key)
     await verified()
+    await warnings().getByText('PinsMissing').waitFor()
     await page.getByText(/^Roots:/).click()
     const anchors = await readFile(state('anchors.json'), 'utf8')
     await chooseRoots(anchors.replace(/"spkiSha256":\s*"[0-9a-f]{8}/, (text) => `${text.slice(0, -8)}00000000`))
@@ -207,6 +210,17 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
     const options = ['--anchors', state('anchors.json'), '--ca', state('ca.pem'), '--at', at]
     const { json } = await portal.installation.cli('evidence', 'verify', ...paths, ...options)
     expect(json).toMatchObject({ verdict: 'accepted', simulated: true })
+  })
+
+  it('shouts where another machine is under the name of the one that was pinned', async () => {
+    const before = vmId
+    await portal.installation.must('vm', 'delete', 'first', '--yes')
+    const vm = await portal.installation.must<VmView>('vm', 'create', 'first', '--size', 'Standard_DC2as_v5')
+    vmId = vm.properties.vmId.toUpperCase()
+    await commandLine()
+    await page.reload()
+    await warnings().getByText('AnotherVm').waitFor()
+    expect((await warnings().textContent())?.toUpperCase()).toContain(`VMID ${vmId}, NOT ${before}`)
   })
 
   it('is accessible, works by keyboard, and asks no other origin', async () => {

@@ -164,7 +164,9 @@ describe.each([
     expect(decodeJwt(token.access_token)).toMatchObject({ oid: principalId, aud: vaultAudience })
     const document = await installation.inGuest(
       name,
-      `${endpoint}'/attested/document?api-version=2021-02-01&nonce=42' | sed 's/.*"signature":"\\([^"]*\\)".*/\\1/' | base64 -d | openssl cms -verify -inform DER -CAfile /etc/ssl/certs/ca-certificates.crt 2>/dev/null`,
+      `${endpoint}'/attested/document?api-version=2021-02-01&nonce=42' | sed ` +
+        '\'s/.*"signature":"\\([^"]*\\)".*/\\1/\' | base64 -d | openssl cms -verify -inform DER -CAfile ' +
+        '/etc/ssl/certs/ca-certificates.crt 2>/dev/null',
     )
     expect(JSON.parse(document.stdout)).toMatchObject({ nonce: '42', vmId: vmId().toLowerCase() })
   })
@@ -184,7 +186,8 @@ describe.each([
     const edited = await attest(
       'azure-guest',
       'edited',
-      'sed "s/Boot0/Boot1/" /sys/kernel/security/tpm0/binary_bios_measurements >/run/edited; printf X | dd of=/run/edited bs=1 seek=600 conv=notrunc status=none; TCG_LOG=/run/edited',
+      'sed "s/Boot0/Boot1/" /sys/kernel/security/tpm0/binary_bios_measurements >/run/edited; printf X | dd ' +
+        'of=/run/edited bs=1 seek=600 conv=notrunc status=none; TCG_LOG=/run/edited',
     )
     expect([edited.code === 0, edited.stderr]).toEqual([false, expect.stringContaining('InvalidParameter')])
     expect(edited.stderr).toContain('TcgLogs')
@@ -194,7 +197,8 @@ describe.each([
     const quote = (selection: string, more = ''): Promise<{ code: number; stderr: string }> =>
       asRoot(
         name,
-        `cd ${mine('first')} && TPM2TOOLS_TCTI=device:/dev/tpmrm0 tpm2_quote -Q -c 0x81000003 -l ${selection} -g sha256 -m other.bin -s other.sig -f plain ${more}`,
+        `cd ${mine('first')} && TPM2TOOLS_TCTI=device:/dev/tpmrm0 tpm2_quote -Q -c 0x81000003 -l ${selection} -g ` +
+          `sha256 -m other.bin -s other.sig -f plain ${more}`,
       )
     const withQuote = async (nonce?: string): Promise<Information> => {
       const first = await informationOf('first')

@@ -68,7 +68,10 @@ describe('a confidential VM on SEV-SNP', () => {
 
   it('is trusted: every link of the chain holds when verified again', async () => {
     const outcome = await installation.cli('vm', 'trust', 'first')
-    const report = outcome.json as { trusted: boolean; links: { id: string; outcome: string; why?: string }[] }
+    const report = outcome.json as {
+      trusted: boolean
+      links: { id: string; outcome: string; why?: string; stated: string[] }[]
+    }
     expect(report.links.filter((link) => link.outcome !== 'verified')).toEqual([])
     expect(report.links.map((link) => link.id)).toEqual([
       'silicon',
@@ -84,8 +87,20 @@ describe('a confidential VM on SEV-SNP', () => {
       'measured-boot',
       'disk',
       'settings',
+      'ssh-host-key',
+      'running-guest',
     ])
     expect(outcome.code).toBe(0)
+    const stated = report.links.flatMap((link) => link.stated)
+    expect(stated).toContain('its key is readable from this vTPM under PCRs 0, 1, 2, 3, 4, 6, 7, 11, 12, 13')
+  })
+
+  it('has the SSH host key that its report shows, and that ssh connects to (attack H26)', async () => {
+    const seen = await installation.cli('vm', 'ssh', 'first', '--', 'cat /etc/ssh/ssh_host_ed25519_key.pub')
+    expect(seen).toMatchObject({ code: 0, stderr: '' })
+    const own = seen.stdout.split(' ').slice(0, 2).join(' ')
+    const { sshHostKey } = await installation.must<{ sshHostKey: string }>('vm', 'trust', 'first')
+    expect(sshHostKey).toBe(own)
   })
 
   it('is held to the boot file and the volume of the first boot that its creator trusted (attack H6)', async () => {
@@ -145,7 +160,7 @@ describe('a confidential VM on SEV-SNP', () => {
       ...defaultAsked,
       encryption: 'DiskWithVMGuestState',
       size: 'Standard_DC2as_v5',
-      stateDir: installation.stateDir,
+      paths: installation.rootPaths,
       at: new Date(),
       fetchKeySet,
       verifiers,
@@ -157,7 +172,8 @@ describe('a confidential VM on SEV-SNP', () => {
   })
 
   it('has the hardware report a nonce of its guest’s, once its boot was reported', async () => {
-    const call = "curl -s --noproxy '*' -H Metadata:true --data '{\"userData\":\"bXktbm9uY2U\"}' http://169.254.169.254/metadata/strongroom/hcl-report" // prettier-ignore
+    const call =
+      'curl -s --noproxy \'*\' -H Metadata:true --data \'{"userData":"bXktbm9uY2U"}\' http://169.254.169.254/metadata/strongroom/hcl-report'
     const { report } = JSON.parse((await installation.inGuest('first', call)).stdout) as { report: string }
     const { claims, hardwareReport } = parseHclReport(Buffer.from(report, 'base64url'))
     const { 'user-data': userData } = JSON.parse(Buffer.from(claims).toString()) as { 'user-data': string }
@@ -169,7 +185,8 @@ describe('a confidential VM on SEV-SNP', () => {
   it('has an encrypted root, Secure Boot, its host name and its account inside', async () => {
     const seen = await installation.inGuest(
       'first',
-      'hostname; id -un; findmnt -no SOURCE /; sudo dmsetup table root | cut -d" " -f3,4; od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; nproc',
+      'hostname; id -un; findmnt -no SOURCE /; sudo dmsetup table root | cut -d" " -f3,4; od -An -tu1 -j4 -N1 ' +
+        '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; nproc',
     )
     expect(seen.stderr).toBe('')
     expect(
@@ -317,6 +334,15 @@ describe('attacks across VMs', () => {
     expect(outcome.code, outcome.stdout).toBe(0)
   })
 
+  it('whose SSH port leads to a server with another key: nothing is sent there (attack H26)', async () => {
+    const other = "ssh-keygen -q -t ed25519 -N '' -f /run/other"
+    const shown =
+      'sed -i s,^HostKey.*,HostKey\\ /run/other, /etc/ssh/sshd_config.d/strongroom.conf; systemctl reload ssh'
+    await installation.asRoot('second', `${other}; ${shown}`)
+    const led = await installation.cli('vm', 'ssh', 'second', '--', 'true')
+    expect([led.code, led.stderr]).toEqual([255, expect.stringContaining('Host key verification failed.')])
+  })
+
   it('whose guest state is exchanged: the stop reports it and where the newest is (attack H10)', async () => {
     const file = await guestStateFile(installation, second)
     await copyFile(file, `${file}.copy`)
@@ -352,7 +378,7 @@ describe('attacks across VMs', () => {
     await rename(`${own}.good`, own)
   })
 
-  it('the VM keeps its disk once everything is put back and its vTPM runs again, with a new boot, a higher generation and the chain whole again (attack V11)', async () => {
+  it('the VM keeps its disk once all is put back and its vTPM runs: new boot, higher generation, whole chain (attack V11)', async () => {
     await installation.must('vm', 'start', 'first')
     expect((await installation.cli('vm', 'trust', 'first')).code).toBe(0)
     expect((await installation.inGuest('first', 'cat /var/kept')).stdout.trim()).toBe('kept')

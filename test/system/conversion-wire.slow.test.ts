@@ -3,14 +3,14 @@ import {
   hostAudience,
   sharedAttestationHost,
   homeRegion,
+  type ImageRecord,
   type InstanceSpec,
   type InstanceStatus,
 } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { PlatformKeys } from '../../services/control-plane/src/host/platform-key.ts'
-import { buildImage } from '../../services/host/src/image/build.ts'
-import { exampleSpec } from '../../services/host/src/testing.ts'
+import { exampleSpec } from '../../services/paravisor/src/testing.ts'
 import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
 
@@ -37,8 +37,8 @@ async function ask(method: string, path: string, body?: unknown): Promise<Instan
 }
 
 beforeAll(async () => {
-  const image = await buildImage({ cacheDir: installation.cacheDir })
   running = await startInProcess(installation)
+  const image = await installation.must<ImageRecord>('image', 'build')
   keys = new PlatformKeys(running.context.wire, running.context.tokens)
   const guestStateKey = await keys.ensure({ vmId, tee: 'SNP', authority: provider, asker: undefined })
   spec = { ...exampleSpec, image: image.id, guestStateKey, attestationProvider: provider }

@@ -62,7 +62,9 @@ describe('data disks of a VM that runs', () => {
     await makeDisk('clear', 1)
     otherId = (await makeDisk('other', 4)).toUpperCase()
     await attach([3, 'data'], [0, 'other'])
-    expect(await inGuest(`${settle}; cat /sys/class/block/$(basename $(readlink -f /dev/disk/azure/scsi1/lun3))/size`)).toBe(String(2 ** 21)) // prettier-ignore
+    expect(
+      await inGuest(`${settle}; cat /sys/class/block/$(basename $(readlink -f /dev/disk/azure/scsi1/lun3))/size`),
+    ).toBe(String(2 ** 21))
     expect(await inGuest(`ls /dev/disk/azure/scsi1; ls -l /dev/disk/by-id/*_${id.toUpperCase()}`)).toMatch(
       /^lun0\nlun3\n/,
     )
@@ -93,13 +95,20 @@ for i in $(seq 100); do cp /mnt/mark /mnt/mark-$i; done
 sync
 base64 /mnt/mark
 cat /run/shim/secret; echo
-cryptsetup luksDump --dump-volume-key --batch-mode --key-file /run/shim/secret /dev/disk/azure/scsi1/lun3 | sed -n '/MK dump:/,$p' | tr -cd '0-9a-f\\n' | tr -d '\\n'
+cryptsetup luksDump --dump-volume-key --batch-mode --key-file /run/shim/secret /dev/disk/azure/scsi1/lun3 |
+  sed -n '/MK dump:/,$p' | tr -cd '0-9a-f\\n' | tr -d '\\n'
 rm /run/shim/secret`)
     const [mark = '', secret = '', dump = ''] = said.split('\n')
     // The dump's title leaves letters before the 64 bytes.
     const volume = Buffer.from(dump.slice(-128), 'hex')
     expect([mark.length, secret.length, volume.length]).toEqual([32, 64, 64])
-    const secrets = [Buffer.from(mark, 'base64'), Buffer.from(secret), Buffer.from(secret, 'hex'), volume.subarray(0, 32), volume.subarray(32)] // prettier-ignore
+    const secrets = [
+      Buffer.from(mark, 'base64'),
+      Buffer.from(secret),
+      Buffer.from(secret, 'hex'),
+      volume.subarray(0, 32),
+      volume.subarray(32),
+    ]
     expect(await findMarks(installation.stateDir, secrets)).toEqual([])
   })
 
@@ -130,7 +139,12 @@ describe('the VM after a stop', () => {
     await run({ command: 'cp', args: ['--sparse=always', image, path] })
     await truncate(path, 4 * 2 ** 30)
     await installation.must('vm', 'start', name)
-    expect(await inGuest('cat /sys/class/block/$(basename $(readlink -f /dev/mapper/root))/slaves/*/../uevent | head -1; ls /sys/class/block/dm-0/slaves; ls /dev/disk/azure/scsi1')).toMatch(/vda2[\s\S]*lun0-part1/) // prettier-ignore
+    expect(
+      await inGuest(
+        'cat /sys/class/block/$(basename $(readlink -f /dev/mapper/root))/slaves/*/../uevent | head -1; ls ' +
+          '/sys/class/block/dm-0/slaves; ls /dev/disk/azure/scsi1',
+      ),
+    ).toMatch(/vda2[\s\S]*lun0-part1/)
     expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
   })
 
@@ -150,7 +164,17 @@ describe('the VM after a stop', () => {
     await run({ command: 'cp', args: ['--sparse=always', own, path] })
     const [to, from] = [await rootOf(own), await rootOf(image)]
     const places = [`bs=1M`, `iflag=skip_bytes,count_bytes`, `oflag=seek_bytes`, `conv=notrunc`]
-    await run({ command: 'dd', args: [`if=${image}`, `of=${path}`, `skip=${from.offset}`, `count=${from.sizeBytes}`, `seek=${to.offset}`, ...places] }) // prettier-ignore
+    await run({
+      command: 'dd',
+      args: [
+        `if=${image}`,
+        `of=${path}`,
+        `skip=${from.offset}`,
+        `count=${from.sizeBytes}`,
+        `seek=${to.offset}`,
+        ...places,
+      ],
+    })
     await truncate(path, 4 * 2 ** 30)
     const { code, stdout } = await installation.cli('vm', 'start', name)
     const view = JSON.stringify((await show()).properties.instanceView)

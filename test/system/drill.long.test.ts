@@ -73,7 +73,7 @@ describe('a host that attacks your own VM', () => {
     allHeld('B6')
   })
 
-  it('gives the guest no random numbers of its choice before the processor has seeded it (attack B8)', () => {
+  it('gives the guest no random numbers of its choice, by a device or by a processor without any (attack B8)', () => {
     allHeld('B8')
   })
 

@@ -91,11 +91,16 @@ describe('a VM that is captured', () => {
   })
 
   it('is exported with its guest state and imported elsewhere, by addresses that die when they are taken back', async () => {
-    const access = await arm.result<DiskAccess>('POST', `${compute('snapshots/snap')}/beginGetAccess`, apiVersions.compute, {
-      access: 'Read',
-      durationInSeconds: 600,
-      getSecureVMGuestStateSAS: true,
-    }) // prettier-ignore
+    const access = await arm.result<DiskAccess>(
+      'POST',
+      `${compute('snapshots/snap')}/beginGetAccess`,
+      apiVersions.compute,
+      {
+        access: 'Read',
+        durationInSeconds: 600,
+        getSecureVMGuestStateSAS: true,
+      },
+    )
     expect(access.securityDataAccessSAS).toContain('guest-state.vmgs?')
     const imported = (name: string): Promise<void> =>
       put(compute(`disks/${name}`), {

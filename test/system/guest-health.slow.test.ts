@@ -74,6 +74,29 @@ describe('what a guest was given', () => {
     expect(interfaces.map((each) => each.macAddress)[1]).toBe((macAddress as string).replaceAll('-', ''))
   })
 
+  it('is no way out by an interface that its host added and names itself the gateway of (attack H31)', async () => {
+    const script = [
+      'ip netns add host && ip link add added type veth peer name server netns host',
+      'ip -n host address add 192.0.2.1/24 dev server && ip -n host link set server up',
+      "printf '%s\\n' 'start 192.0.2.10' 'end 192.0.2.20' 'interface server' 'opt subnet 255.255.255.0' \\",
+      "  'opt router 192.0.2.1' 'opt dns 192.0.2.1' 'lease_file /run/leases' 'pidfile /run/udhcpd.pid' >/run/udhcpd.conf",
+      ': >/run/leases; ip netns exec host busybox udhcpd /run/udhcpd.conf && ip link set added up',
+      'for i in $(seq 60); do ip -o -4 address show dev added | grep -q 192.0.2 && break; sleep 0.5; done',
+      'ip -o -4 address show dev added; ip -o route show default',
+    ]
+    expect(await asRoot(script.join('\n'))).toMatch(/^\d+: added +inet 192\.0\.2\.\d+[^\n]*$/)
+  })
+
+  it('is its root file system under its own names, though another disk claims them (attack H31)', async () => {
+    const script = [
+      'uuid=$(findmnt --noheadings --output UUID /)',
+      'truncate --size 64M /root/claims && mkfs.ext4 -q -F -L root -U "$uuid" /root/claims',
+      'losetup --find --show /root/claims >/dev/null && udevadm settle',
+      'readlink -f "/dev/disk/by-uuid/$uuid" /dev/disk/by-label/root',
+    ]
+    expect((await asRoot(script.join('\n'))).split('\n')).toEqual(['/dev/dm-0', '/dev/dm-0'])
+  })
+
   it('is tokens of its user-assigned identity, with and without naming it', async () => {
     const { clientId } = userIdentity.properties
     for (const choice of ['', `&client_id=${clientId}`]) {
@@ -98,9 +121,10 @@ describe('what a guest was given', () => {
       await writeFile(askpass, `#!/bin/sh\nprintf '%s\\n' '${answer}'\n`, { mode: 0o700 })
       const { stdout } = await run({
         command: 'ssh',
-        args: `-p ${ssh.port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 azureuser@${ssh.host} whoami`.split(
-          ' ',
-        ),
+        args: (
+          `-p ${ssh.port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o ` +
+          `NumberOfPasswordPrompts=1 azureuser@${ssh.host} whoami`
+        ).split(' '),
         env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':none' },
         allow: [255],
         timeoutMs: 120_000,
@@ -145,12 +169,14 @@ date --set '+3 seconds' >/dev/null`)
     expect(drifted.message).toMatch(/ahead of the host's.*chrony/)
     await expect(asRoot('/usr/lib/strongroom/clock-remedy')).rejects.toThrow('chronyd is not active')
     await asRoot(
-      'sed -i /ptp_hyperv/d /etc/chrony/chrony.conf; systemctl start chrony; sed -i "\\$a refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0 stratum 2" /etc/chrony/chrony.conf',
+      'sed -i /ptp_hyperv/d /etc/chrony/chrony.conf; systemctl start chrony; sed -i "\\$a refclock PHC ' +
+        '/dev/ptp_hyperv poll 3 dpoll -2 offset 0 stratum 2" /etc/chrony/chrony.conf',
     )
     expect(await asRoot('/usr/lib/strongroom/clock-remedy')).toContain('127.0.0.1')
     expect(
       await asRoot(
-        'grep ptp_hyperv /etc/chrony/chrony.conf; grep -c "^pool .*ntp.org" /etc/chrony/chrony.conf; ls /etc/chrony | grep -c chrony.conf.2',
+        'grep ptp_hyperv /etc/chrony/chrony.conf; grep -c "^pool .*ntp.org" /etc/chrony/chrony.conf; ls ' +
+          '/etc/chrony | grep -c chrony.conf.2',
       ),
     ).toMatch(/^#refclock.*\n4\n1$/)
     await expect

@@ -13,7 +13,7 @@ import { SimulatedEvidence } from '../../services/control-plane/src/host/simulat
 import { noGuestStateKeys, SimulatedHost } from '../../services/control-plane/src/host/simulated-host.ts'
 import { migrations } from '../../services/control-plane/src/store/migrations.ts'
 import { ResourceStore } from '../../services/control-plane/src/store/resources.ts'
-import { exampleSpec } from '../../services/host/src/testing.ts'
+import { exampleSpec } from '../../services/paravisor/src/testing.ts'
 import { TestInstallation } from './support/installation.ts'
 import { startInProcess } from './support/in-process.ts'
 
@@ -27,7 +27,6 @@ const drivers: Record<
   string,
   { compute: 'guests' | 'simulated'; open: (running: RunningInstallation) => Promise<Driver> }
 > = {
-  // prettier-ignore
   'without guests': {
     compute: 'simulated',
     open: async ({ context }) => {
@@ -58,12 +57,13 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
   beforeAll(async () => {
     installation = await TestInstallation.create()
     running = await startInProcess(installation, { compute })
+    if (compute === 'guests') await installation.must('image', 'build')
     const driver = await open(running)
     host = driver.host
     const { tee, attestationProvider } = exampleSpec
     const guestStateKey = await driver.keys.ensure({ vmId, tee, authority: attestationProvider, asker: undefined })
     const image = (await host.images()).at(-1)
-    if (image === undefined) throw new Error('build the reference image first: ./strongroom image build')
+    if (image === undefined) throw new Error('the host has no image')
     const network = { macAddress: '02:53:52:19:ef:25', privateIpAddress: '10.0.0.4' }
     spec = { ...exampleSpec, vmId, guestStateKey, network, image: image.id }
   })
@@ -119,14 +119,14 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
         reference: { id: `/subscriptions/s/providers/Strongroom.Machine/images/${spec.image}` },
       },
       secureBoot: spec.security.secureBoot,
-      stateDir: installation.stateDir,
+      paths: installation.rootPaths,
       at: new Date(),
       fetchKeySet: async (issuer) =>
         (await running.context.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,
       settings: { by: 'owner', asked: askedWith({ adminUsername, sshPublicKeys }) },
     })
     const wrong = report.links.filter((link) => link.outcome !== 'verified').map(({ id }) => id)
-    expect(wrong).toEqual(compute === 'guests' ? [] : ['disk'])
+    expect(wrong).toEqual(compute === 'guests' ? [] : ['disk', 'ssh-host-key'])
     expect(report.trusted).toBe(compute === 'guests')
     expect(evidence.vmId).toBe(vmId)
   })

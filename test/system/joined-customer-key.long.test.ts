@@ -56,7 +56,11 @@ describe('a guest on a joined host under a customer’s key', () => {
     await give({ set: wrapping, orchestrator: releasing })
     await installation.must('vm', 'create', name, '--disk-encryption-set', set.id)
     expect(await placement()).toMatchObject({ host: 'a', epoch: 1 })
-    const { trusted, links } = await installation.must<{ trusted: boolean; links: { id: string; shows: string[] }[] }>('vm', 'trust', name) // prettier-ignore
+    const { trusted, links } = await installation.must<{ trusted: boolean; links: { id: string; shows: string[] }[] }>(
+      'vm',
+      'trust',
+      name,
+    )
     expect(trusted).toBe(true)
     expect(links.find(({ id }) => id === 'customer-key')?.shows[0]).toBe(
       `key disk, version ${key.split('/').at(-1)}, of customer-box.vault.strongroom.internal`,

@@ -22,6 +22,7 @@ let file: string
 beforeAll(async () => {
   hosts = await JoinedHosts.prepare(installation)
   await installation.start({}, ['--fleet-address', hosts.address])
+  await installation.must('image', 'build')
   for (const host of ['a', 'b']) await hosts.join(host, 8)
   await vi.waitFor(async () => expect([await stateOf('a'), await stateOf('b')]).toEqual(['Ready', 'Ready']), patient)
   await installation.must('vm', 'create', name)
@@ -35,7 +36,8 @@ afterAll(async () => {
 
 const stateOf = async (host: string): Promise<string> => (await installation.must<HostView>('host', 'show', host)).state
 const placement = async (): Promise<VmPlacement> => await installation.must('vm', 'show', name, '--placement')
-const powerOf = async (): Promise<string> => statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code // prettier-ignore
+const powerOf = async (): Promise<string> =>
+  statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code
 const inGuest = async (script: string): Promise<string> => await installation.asRoot(name, script)
 const disk = (diskName: string): string =>
   `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/disks/${diskName}`
@@ -57,16 +59,25 @@ describe('data disks of a guest on a joined host', () => {
     file = join(installation.stateDir, 'disks', id, 'disk.raw')
     await makeDisk('clear')
     await attach([3, 'data'], [0, 'clear'])
-    const seen = await inGuest(`udevadm settle; ls /dev/disk/azure/scsi1; ls /dev/disk/by-id/*_${id}; cat /sys/class/block/$(basename $(readlink -f /dev/disk/azure/scsi1/lun3))/size`) // prettier-ignore
+    const seen = await inGuest(
+      `udevadm settle; ls /dev/disk/azure/scsi1; ls /dev/disk/by-id/*_${id}; cat /sys/class/block/$(basename ` +
+        '$(readlink -f /dev/disk/azure/scsi1/lun3))/size',
+    )
     expect(seen).toMatch(/^lun0\nlun3\n\/dev\/disk\/by-id\/\S+\n2097152$/)
     const asked = 'http://169.254.169.254/metadata/instance/compute/storageProfile?api-version=2021-02-01'
-    const shown = JSON.parse(await inGuest(`curl -s --noproxy '*' -H Metadata:true '${asked}'`)) as { dataDisks: { lun: string; name: string }[] } // prettier-ignore
+    const shown = JSON.parse(await inGuest(`curl -s --noproxy '*' -H Metadata:true '${asked}'`)) as {
+      dataDisks: { lun: string; name: string }[]
+    }
     expect(shown.dataDisks.map(({ lun, name: each }) => `${lun} ${each}`)).toEqual(['0 clear', '3 data'])
-    await inGuest('mkfs.ext4 -q /dev/disk/azure/scsi1/lun0; mount /dev/disk/azure/scsi1/lun0 /mnt; echo kept > /mnt/file; umount /mnt') // prettier-ignore
+    await inGuest(
+      'mkfs.ext4 -q /dev/disk/azure/scsi1/lun0; mount /dev/disk/azure/scsi1/lun0 /mnt; echo kept > /mnt/file; umount /mnt',
+    )
     await attach([3, 'data'])
     expect(await inGuest('udevadm settle; ls /dev/disk/azure/scsi1')).toBe('lun3')
     await attach([3, 'data'], [7, 'clear'])
-    expect(await inGuest('udevadm settle; mount /dev/disk/azure/scsi1/lun7 /mnt; cat /mnt/file; umount /mnt')).toBe('kept') // prettier-ignore
+    expect(await inGuest('udevadm settle; mount /dev/disk/azure/scsi1/lun7 /mnt; cat /mnt/file; umount /mnt')).toBe(
+      'kept',
+    )
   })
 
   it('are encrypted in it with a key that is released to its attested boot', async () => {
@@ -85,7 +96,9 @@ mkfs.ext4 -q /dev/mapper/data; mount /dev/mapper/data /mnt; echo written before 
     await expect.poll(powerOf, patient).toBe('PowerState/running')
     expect((await readEvidence(installation, name)).bootId).not.toBe(bootId)
     expect(await inGuest('udevadm settle; ls /dev/disk/azure/scsi1')).toBe('lun3\nlun7')
-    expect(await inGuest('bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cat /mnt/file')).toBe('written before') // prettier-ignore
+    expect(await inGuest('bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cat /mnt/file')).toBe(
+      'written before',
+    )
     expect(await installation.must('vm', 'trust', name)).toMatchObject({ trusted: true })
     // Its first host is back: it opens none of them.
     hosts.run(from)
@@ -101,14 +114,18 @@ mkfs.ext4 -q /dev/mapper/data; mount /dev/mapper/data /mnt; echo written before 
     expect((await installation.cli('host', 'drain', from)).code).toBe(0)
     await expect.poll(powerOf, patient).toBe('PowerState/running')
     expect((await placement()).host).not.toBe(from)
-    expect(await inGuest('udevadm settle; bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cat /mnt/file')).toBe('written before\nwritten last') // prettier-ignore
+    expect(
+      await inGuest('udevadm settle; bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cat /mnt/file'),
+    ).toBe('written before\nwritten last')
     expect(await installation.must('vm', 'trust', name)).toMatchObject({ trusted: true })
   })
 
   it('stay where it is deleted, and nothing of it does', async () => {
     const { vmId } = (await installation.must<VmView>('vm', 'show', name)).properties
     await installation.must('vm', 'delete', name, '--yes')
-    const left = (await readdir(installation.home, { recursive: true })).filter((path) => path.includes(vmId.toUpperCase())) // prettier-ignore
+    const left = (await readdir(installation.home, { recursive: true })).filter((path) =>
+      path.includes(vmId.toUpperCase()),
+    )
     expect(left).toEqual([])
     expect(await readdir(join(file, '../..'))).toHaveLength(2)
     for (const each of ['data', 'clear']) await arm.run('DELETE', disk(each), apiVersions.compute)

@@ -32,6 +32,7 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
     directory = await mkdtemp(join(tmpdir(), 'strongroom-ceph-'))
     ceph = await SiteCeph.start({ directory, within: ['env'], address })
     await installation.start({}, ['--fleet-address', hosts.address, '--fleet-storage', await ceph.storageFile()])
+    await installation.must('image', 'build')
     for (const host of ['a', 'b']) await hosts.join(host, 8)
     for (const host of ['a', 'b']) await ready(host)
   })
@@ -43,9 +44,13 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
   })
 
   const ready = async (host: string): Promise<void> =>
-    await vi.waitFor(async () => expect((await installation.must<HostView>('host', 'show', host)).state).toBe('Ready'), { timeout: 300_000, interval: 500 }) // prettier-ignore
+    await vi.waitFor(
+      async () => expect((await installation.must<HostView>('host', 'show', host)).state).toBe('Ready'),
+      { timeout: 300_000, interval: 500 },
+    )
   const placement = async (): Promise<VmPlacement> => await installation.must('vm', 'show', name, '--placement')
-  const powerOf = async (): Promise<string> => statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code // prettier-ignore
+  const powerOf = async (): Promise<string> =>
+    statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code
   async function inGuest(script: string): Promise<string> {
     const file = join(installation.home, 'script.sh')
     await writeFile(file, script)
@@ -82,21 +87,34 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
     disk = await makeDataDisk()
     // As if it had been attached to a VM on the server before.
     const status = { id: disk, state: 'Succeeded' as const, steps: [], sizeBytes: 2 ** 30, missing: [] }
-    await writeStored(installation.stateDir, { spec: { id: disk, name: 'data', source: { from: 'empty', sizeGiB: 1 } }, status }) // prettier-ignore
+    await writeStored(installation.stateDir, {
+      spec: { id: disk, name: 'data', source: { from: 'empty', sizeGiB: 1 } },
+      status,
+    })
     const content = await open(storedFiles(installation.stateDir, disk).disk, 'w', 0o600)
     await content.truncate(2 ** 30)
     await content.write(Buffer.from('from the server'), 0, 15, 512 * 2 ** 20)
     await content.close()
     await attach('data')
-    expect(await installation.asRoot(name, 'udevadm settle; dd if=/dev/disk/azure/scsi1/lun3 bs=15 count=1 iflag=skip_bytes skip=512M status=none')).toBe('from the server') // prettier-ignore
-    await installation.asRoot(name, 'mkfs.ext4 -q /dev/disk/azure/scsi1/lun3; mount /dev/disk/azure/scsi1/lun3 /mnt; echo on the data disk > /mnt/file; sync') // prettier-ignore
+    expect(
+      await installation.asRoot(
+        name,
+        'udevadm settle; dd if=/dev/disk/azure/scsi1/lun3 bs=15 count=1 iflag=skip_bytes skip=512M status=none',
+      ),
+    ).toBe('from the server')
+    await installation.asRoot(
+      name,
+      'mkfs.ext4 -q /dev/disk/azure/scsi1/lun3; mount /dev/disk/azure/scsi1/lun3 /mnt; echo on the data disk > /mnt/file; sync',
+    )
     expect(await asked('rbd', 'status', `strongroom/${disk}/data-disk`)).toContain('watcher=')
     expect((await readdir(join(installation.stateDir, 'disks', disk))).toSorted()).toEqual(['ceph.json', 'kept.json'])
   })
 
   it('goes on elsewhere when its host is cut off while it writes, with its vTPM, its guest state and what it had synced', async () => {
     const before = await readEvidence(installation, name)
-    await inGuest('echo written before > /root/kept; sync; (while :; do date >> /root/log; sync; sleep 0.2; done) >/dev/null 2>&1 &') // prettier-ignore
+    await inGuest(
+      'echo written before > /root/kept; sync; (while :; do date >> /root/log; sync; sleep 0.2; done) >/dev/null 2>&1 &',
+    )
     await hosts.setLink('a', false)
     await expect.poll(async () => (await placement()).host, { timeout: 300_000 }).toBe('b')
     await expect.poll(powerOf, { timeout: 600_000, interval: 2_000 }).toBe('PowerState/running')

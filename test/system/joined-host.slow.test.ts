@@ -17,6 +17,7 @@ let hosts: JoinedHosts
 beforeAll(async () => {
   hosts = await JoinedHosts.prepare(installation)
   await installation.start({}, ['--fleet-address', hosts.address])
+  await installation.must('image', 'build')
   await hosts.join('a', 8)
 })
 
@@ -47,7 +48,10 @@ async function openedEpochs(): Promise<number[]> {
 }
 
 function attestedEpoch({ runtimeClaims }: BootEvidence): unknown {
-  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<string, Record<string, unknown>> // prettier-ignore
+  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<
+    string,
+    Record<string, unknown>
+  >
   return claims['vm-configuration']?.['placement-epoch']
 }
 
@@ -68,7 +72,10 @@ describe('a guest on a joined host', () => {
 
   it('has SSH through the server, in both directions and to its end', async () => {
     expect((await installation.inGuest(name, 'hostname')).stdout.trim()).toBe(name)
-    const { stdout } = await installation.inGuest(name, 'head -c 1000000 /dev/zero | wc -c; head -c 300000 /dev/zero | base64 -w 0') // prettier-ignore
+    const { stdout } = await installation.inGuest(
+      name,
+      'head -c 1000000 /dev/zero | wc -c; head -c 300000 /dev/zero | base64 -w 0',
+    )
     expect([stdout.split('\n')[0], stdout.split('\n')[1]?.length]).toEqual(['1000000', 400_000])
   })
 
@@ -79,7 +86,9 @@ describe('a guest on a joined host', () => {
     const vm = `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${name}`
     const diagnosticsProfile = { bootDiagnostics: { enabled: true } }
     await arm.result('PATCH', vm, apiVersions.compute, { properties: { diagnosticsProfile } })
-    const { serialConsoleLogBlobUri } = (await arm.send('POST', `${vm}/retrieveBootDiagnosticsData`, apiVersions.compute)).json as { serialConsoleLogBlobUri: string } // prettier-ignore
+    const { serialConsoleLogBlobUri } = (
+      await arm.send('POST', `${vm}/retrieveBootDiagnosticsData`, apiVersions.compute)
+    ).json as { serialConsoleLogBlobUri: string }
     expect((await arm.sendUrl('GET', serialConsoleLogBlobUri)).text).toContain('Linux')
   })
 })
@@ -151,10 +160,15 @@ describe('a guest whose host is stopped', () => {
     const { host: on = '', epoch } = await placement()
     const before = await readEvidence(installation, name)
     // Neither the file system nor the kernel writes to the disk by itself from here on.
-    await inGuest('mount -o remount,commit=3600 /; sysctl -q vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000; echo never flushed > /root/unflushed') // prettier-ignore
+    await inGuest(
+      'mount -o remount,commit=3600 /; sysctl -q vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000; ' +
+        'echo never flushed > /root/unflushed',
+    )
     expect(await hosts.stop(on)).toBe(0)
     hosts.run(on)
-    await expect.poll(async () => (await readEvidence(installation, name)).bootId, { timeout: 300_000, interval: 2_000 }).not.toBe(before.bootId) // prettier-ignore
+    await expect
+      .poll(async () => (await readEvidence(installation, name)).bootId, { timeout: 300_000, interval: 2_000 })
+      .not.toBe(before.bootId)
     await expect.poll(powerOf, { timeout: 300_000, interval: 2_000 }).toBe('PowerState/running')
     expect(await inGuest('cat /root/unflushed')).toContain('never flushed')
     // The same host if it was back within its lease, else another; either way from the state that it wrote at the end.
@@ -176,7 +190,9 @@ describe('a guest whose host is drained', () => {
     expect(await events()).toEqual([])
     await installation.must('vm', 'update', name, '--move-notice', '60')
     const draining = installation.cli('host', 'drain', from)
-    await expect.poll(async () => await events()).toMatchObject([{ EventType: 'Redeploy', EventStatus: 'Scheduled', Resources: [name] }]) // prettier-ignore
+    await expect
+      .poll(async () => await events())
+      .toMatchObject([{ EventType: 'Redeploy', EventStatus: 'Scheduled', Resources: [name] }])
     const [event] = await events()
     expect(Date.parse(event!.NotBefore)).toBeGreaterThan(Date.now() + 50 * 60_000)
     expect(await placement()).toMatchObject({ host: from })

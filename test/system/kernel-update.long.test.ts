@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { importedImageOffer, referenceImageUrn, type ImageRecord, type ImageUpdate } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { partitionTypes, readPartitions } from '../../services/host/src/disks/gpt.ts'
-import { imageFiles } from '../../services/host/src/image/catalog.ts'
+import { imageFiles } from '../../services/paravisor/src/expected/image-files.ts'
 import { mirrorPort, rebuiltBootFile, sendFile, signedByAnother, withMirror } from './support/boot-file.ts'
 import { TestInstallation } from './support/installation.ts'
 import { diskFile, guestStateFile, type VmView } from './support/vm.ts'
@@ -151,7 +151,10 @@ describe('a VM whose boot file is updated', () => {
     expect(second.generation).toBe(1)
     await apt(second, 'full-upgrade')
     await installation.must('vm', 'deallocate', name)
-    await hostPuts(await signedByAnother(await rebuiltBootFile({ of: own(), directory: installation.home, name: 'foreign' })), files.other) // prettier-ignore
+    await hostPuts(
+      await signedByAnother(await rebuiltBootFile({ of: own(), directory: installation.home, name: 'foreign' })),
+      files.other,
+    )
     await installation.must('vm', 'start', name)
     expect((await trust()).image).not.toContain('an update of it ran')
     expect(await notices()).toContain('BootLoaderRefused')

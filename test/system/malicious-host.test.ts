@@ -3,6 +3,8 @@ import { open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { apiVersions } from '../../apps/cli/src/client/arm.ts'
+import type { CliError } from '../../apps/cli/src/core/cli-error.ts'
 import { MetadataLiar } from '../../apps/cli/src/drill/host/metadata-liar.ts'
 import { HostQemu } from '../../apps/cli/src/drill/host/qemu.ts'
 import { cpio } from '../../apps/cli/src/drill/payload/cpio.ts'
@@ -14,11 +16,11 @@ import { extractRange, insertRange } from '../../services/host/src/disks/sparse.
 import { partitionTypes, readPartitions, type Partition } from '../../services/host/src/disks/gpt.ts'
 import { findImage } from '../../services/host/src/image/catalog.ts'
 import { loadRecipe } from '../../services/host/src/image/recipe.ts'
-import { imageFiles } from '../../services/host/src/image/catalog.ts'
+import { imageFiles } from '../../services/paravisor/src/expected/image-files.ts'
 import { parsePe } from '@strongroom/evidence/expected'
 import { TestInstallation } from './support/installation.ts'
 import { connected, diskOfDiscoverableTypes, RunningMachine } from './support/running-machine.ts'
-import { diskFile, type VmView } from './support/vm.ts'
+import { diskFile, openArm, statusOf, type VmView } from './support/vm.ts'
 
 /**
  * One confidential VM, and a host that does what it likes with its disk and its QEMU. Either what it slips in has no
@@ -81,7 +83,8 @@ async function exchanged(): Promise<void> {
 
 /** Gives a disk of the host's the boot file that the VM's firmware and its disk's seal accept. */
 async function bootsAs(from: string, to: string): Promise<void> {
-  const espOf = async (path: string): Promise<Partition> => (await readPartitions(path))!.find((partition) => partition.type === partitionTypes.esp)! // prettier-ignore
+  const espOf = async (path: string): Promise<Partition> =>
+    (await readPartitions(path))!.find((partition) => partition.type === partitionTypes.esp)!
   const [own, other] = [await espOf(from), await espOf(to)]
   expect(other.sizeBytes).toBe(own.sizeBytes)
   const file = join(installation.home, 'esp')
@@ -92,7 +95,10 @@ async function bootsAs(from: string, to: string): Promise<void> {
 
 const console = async (): Promise<string> => await readFile(join(disk, '..', 'serial.log'), 'latin1')
 /** Runs only if the guest accepts the host's unit. */
-const unit = `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo ${canary} >/dev/console"\n[Install]\nWantedBy=basic.target\n`
+const unit =
+  '[Unit]\nDefaultDependencies=no\n[Service]\n' +
+  `Type=oneshot\nExecStart=/bin/sh -c "echo ${canary} >/dev/console"\n` +
+  '[Install]\nWantedBy=basic.target\n'
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 /** The VM does not start, for this reason, and nothing of the host's ran. */
@@ -139,6 +145,9 @@ describe('a boot on a host that changes what the guest does not take', () => {
   }
   let lies: { caPem: Buffer; adminUsername: Buffer; sshPublicKey: Buffer }
   let liar: MetadataLiar
+  /** When the guest hands in a result. */
+  let cut = async (): Promise<void> => {}
+  const older = (): string => `${disk}.older`
   let putBack: () => Promise<void>
 
   beforeAll(async () => {
@@ -151,6 +160,7 @@ describe('a boot on a host that changes what the guest does not take', () => {
     }
     liar = new MetadataLiar({
       provisioning: (told) => [...told.filter(([key]) => !(key in lies)), ...Object.entries(lies)],
+      result: async () => await cut(),
     })
     const { offset } = await rootPartition(disk)
     putBack = await kept(offset, luksLength)
@@ -158,6 +168,7 @@ describe('a boot on a host that changes what the guest does not take', () => {
       header.config.requirements = { mandatory: ['online-reencrypt'] }
       for (const segment of Object.values(header.segments) as { encryption: string }[]) segment.encryption = 'aes-ecb'
     })
+    await run('cp', ['--sparse=always', disk, older()])
     const kernel = await kernelOfTheHost()
     await host((own) => {
       own.add(...kernel)
@@ -190,7 +201,8 @@ describe('a boot on a host that changes what the guest does not take', () => {
 
   it('takes no credentials of systemd’s, by SMBIOS or fw_cfg (attack H2)', async () => {
     const seen = await inside(
-      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh/authorized_keys 2>/dev/null || true; findmnt -n /srv || true; getent passwd host || true; echo end',
+      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh/authorized_keys ' +
+        '2>/dev/null || true; findmnt -n /srv || true; getent passwd host || true; echo end',
     )
     expect(seen.split('\n').at(-1)).toBe('end')
     expect(seen).not.toMatch(/host|credential|srv/)
@@ -204,7 +216,8 @@ describe('a boot on a host that changes what the guest does not take', () => {
     expect(liar.asked).toBe(true)
     const line = lies.caPem.toString().split('\n')[2]!
     const seen = await inside(
-      `{ grep -rF '${line}' /etc/ssl/certs /usr/local/share/ca-certificates; grep -rF '${canary}' /home /root; getent passwd hostuser; } || true; echo end`,
+      `{ grep -rF '${line}' /etc/ssl/certs /usr/local/share/ca-certificates; grep -rF '${canary}' /home /root; ` +
+        'getent passwd hostuser; } || true; echo end',
     )
     expect(seen).toBe('end')
   })
@@ -216,7 +229,7 @@ describe('a boot on a host that changes what the guest does not take', () => {
     expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
   })
 
-  it('has no login at a virtual console, has no word of the kernel by a break, and mounts no disk that is plugged in (attack H13)', async () => {
+  it('has no login at a virtual console, no word of the kernel by a break, and mounts no plugged-in disk (attack H13)', async () => {
     const machine = new RunningMachine(await connected(monitor), await connected(line))
     const console = 'cat /sys/class/tty/tty0/active'
     /** Alt and a function key, repeated until the machine reacts. */
@@ -240,7 +253,9 @@ describe('a boot on a host that changes what the guest does not take', () => {
       expect(await inside(kernelSaid)).toBe('0')
       await machine.plug(await diskOfDiscoverableTypes(at('plugged')), 9)
       const disk = '/dev/disk/azure/scsi1/lun9'
-      const seen = `udevadm settle; sleep 5; ls ${disk}-part4; findmnt --noheadings --output SOURCE | grep $(readlink -f ${disk}) || true; tail -n +2 /proc/swaps`
+      const seen =
+        `udevadm settle; sleep 5; ls ${disk}-part4; findmnt --noheadings --output SOURCE | grep $(readlink -f ` +
+        `${disk}) || true; tail -n +2 /proc/swaps`
       expect(await inside(seen)).toBe(`${disk}-part4`)
       // Each of these ways leads to the guest: if it lets them in, there is a trace.
       await inside('systemctl unmask --quiet getty@.service autovt@.service; sysctl --quiet kernel.sysrq=1')
@@ -252,6 +267,42 @@ describe('a boot on a host that changes what the guest does not take', () => {
     } finally {
       machine.close()
     }
+  })
+
+  it('does not run again what its owner signed, after the power was cut at its result and on an older disk (attack H23)', async () => {
+    const [script, counter] = [at('counted.sh'), '/root/counter']
+    await writeFile(script, `printf x >>${counter}\nsync\n`)
+    const signed = (await installation.cli('vm', 'sign-script', name, script)).stdout
+    const arm = await openArm(installation)
+    /** The code and message of the refusal. */
+    const deliver = async (): Promise<string> =>
+      await arm
+        .result('POST', `${vm.id}/runCommand`, apiVersions.compute, { commandId: 'RunShellScript', script: [signed] })
+        .then(
+          () => 'it ran',
+          ({ code, message }: CliError) => `${code}: ${message}`,
+        )
+    const bootNumber = async (): Promise<string> =>
+      statusOf(await installation.must<VmView>('vm', 'show', name), 'BootNumber/').code
+    const before = await bootNumber()
+    cut = async () => {
+      process.kill((await qemu.pid())!, 'SIGKILL')
+      throw new Error('the result reaches nobody')
+    }
+    expect(await deliver()).toMatch(/^RunCommandResultUnknown: .*does not run again/)
+    cut = async () => {}
+    await installation.must('vm', 'start', name)
+    expect(await bootNumber()).not.toBe(before)
+    expect(await deliver()).toMatch(/^RunCommandRefusedByGuest: .*another boot of this machine/)
+    expect(await inside(`cat ${counter}`)).toBe('x')
+    await installation.must('vm', 'deallocate', name)
+    await rename(older(), disk)
+    await installation.must('vm', 'start', name)
+    expect(await deliver()).toMatch(/^RunCommandRefusedByGuest: .*another boot of this machine/)
+    expect(await inside(`ls ${counter} 2>/dev/null || echo none`)).toBe('none')
+    // Signed for this boot, it runs.
+    await installation.must('vm', 'run-command', name, script)
+    expect(await inside(`cat ${counter}`)).toBe('x')
   })
 })
 
@@ -330,7 +381,14 @@ describe('a disk of the host’s', () => {
     const plain = await image()
     const root = (await readPartitions(plain.path))!.find((partition) => partition.type === partitionTypes.rootX64)!
     const clear = join(installation.home, 'clear')
-    await run('dd', [`if=${plain.path}`, `of=${clear}`, 'bs=1M', `skip=${root.offset}`, `count=${root.sizeBytes}`, 'iflag=skip_bytes,count_bytes']) // prettier-ignore
+    await run('dd', [
+      `if=${plain.path}`,
+      `of=${clear}`,
+      'bs=1M',
+      `skip=${root.offset}`,
+      `count=${root.sizeBytes}`,
+      'iflag=skip_bytes,count_bytes',
+    ])
     await insertRange({ from: clear, to: disk, offset: offset + luksLength })
     await rm(clear)
     await staysShut(withoutKey, noDisk)

@@ -40,7 +40,7 @@ describe('what a user does wrong', () => {
     expect(outcome.code).toBe(5)
     expect((outcome.json as Refusal).error).toMatchObject({
       code: 'NotRunning',
-      innererror: { remedy: expect.stringContaining('npm run up') as string },
+      innererror: { remedy: expect.stringContaining('strongroom up`') as string },
     })
   })
 

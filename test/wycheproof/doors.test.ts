@@ -32,7 +32,10 @@ const now = new Date('2026-06-01T12:00:00Z')
 const clock = { now: () => now }
 const seconds = now.getTime() / 1000
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const ec = { ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }), ES384: generateKeyPairSync('ec', { namedCurve: 'P-384' }) } // prettier-ignore
+const ec = {
+  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  ES384: generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+}
 const times = { iat: seconds, nbf: seconds, exp: seconds + 600 }
 const tenantId = '11111111-1111-4111-8111-111111111111'
 const appId = '22222222-2222-4222-8222-222222222222'
@@ -45,12 +48,26 @@ interface Door {
 }
 
 const certificateOf = (privateKey: KeyObject): X509Certificate =>
-  new X509Certificate(issueSelfSigned({ subject: 'CN=vector', privateKey, usages: ['digitalSignature'], notBefore: new Date(0), notAfter: new Date('2040-01-01T00:00:00Z') })) // prettier-ignore
+  new X509Certificate(
+    issueSelfSigned({
+      subject: 'CN=vector',
+      privateKey,
+      usages: ['digitalSignature'],
+      notBefore: new Date(0),
+      notAfter: new Date('2040-01-01T00:00:00Z'),
+    }),
+  )
 
 function assertionDoor(alg: string, privateKey: KeyObject): Door {
   const certificate = certificateOf(privateKey)
   const digest = (name: string): string => createHash(name).update(certificate.raw).digest('base64url')
-  const row = { sha1: digest('sha1'), sha256: digest('sha256'), not_before: new Date(0).toISOString(), not_after: '2040-01-01T00:00:00Z', der: certificate.raw.toString('base64') } // prettier-ignore
+  const row = {
+    sha1: digest('sha1'),
+    sha256: digest('sha256'),
+    not_before: new Date(0).toISOString(),
+    not_after: '2040-01-01T00:00:00Z',
+    der: certificate.raw.toString('base64'),
+  }
   const credentials = { certificates: () => Promise.resolve([row]), federated: () => Promise.resolve([]) }
   const own = { issuer: `https://${loginHost}/${tenantId}/v2.0`, jwks: { keys: [] } }
   const verifier = createAssertionVerifier({ credentials: credentials as never, clock, tenantId, own })
@@ -78,7 +95,12 @@ function fileDoor(alg: string, issuer: string, claims: object, publicKey: KeyObj
   }
 }
 
-const accessTokens = createTokenVerifier({ issuer: `https://${loginHost}/${tenantId}/v2.0`, tenantId, keyOf: () => webKey, clock }) // prettier-ignore
+const accessTokens = createTokenVerifier({
+  issuer: `https://${loginHost}/${tenantId}/v2.0`,
+  tenantId,
+  keyOf: () => webKey,
+  clock,
+})
 const webKey = await crypto.subtle.importKey(
   'spki',
   rsa.publicKey.export({ format: 'der', type: 'spki' }),
@@ -95,20 +117,32 @@ const rsaDoors: Record<string, Door> = {
       await verifyAttestationToken({
         token,
         authorities: [authority],
-        keys: { trusts: () => true, meant: (name: string) => name, key: () => Promise.resolve(rsa.publicKey) } as never,
+        keys: {
+          trusts: () => true,
+          meant: (name: string) => name,
+          issuerOf: (name: string) => name,
+          key: () => Promise.resolve(rsa.publicKey),
+        } as never,
         clock,
       }),
   },
   'access tokens': {
     header: { alg: 'RS256', kid: 'k', typ: 'JWT' },
-    claims: { iss: `https://${loginHost}/${tenantId}/v2.0`, aud: 'https://vault.azure.net', oid: 'o', appid: 'a', tid: tenantId, ...times }, // prettier-ignore
+    claims: {
+      iss: `https://${loginHost}/${tenantId}/v2.0`,
+      aud: 'https://vault.azure.net',
+      oid: 'o',
+      appid: 'a',
+      tid: tenantId,
+      ...times,
+    },
     take: async (token) => await accessTokens.verify(token, ['https://vault.azure.net']),
   },
   'client assertions': assertionDoor('RS256', rsa.privateKey),
   'signed policies': {
     header: { alg: 'RS256', x5c: [certificateOf(rsa.privateKey).raw.toString('base64')] },
     claims: { AttestationPolicy: 'e30' },
-    take: openEnvelope,
+    take: async (token) => openEnvelope(token),
   },
   'strongroom evidence verify': fileDoor(
     'RS256',
@@ -150,7 +184,9 @@ function transplanted(vector: Vector, group: Group, input: string): { signature:
   const encoded = power(BigInt(`0x${vector.sig}`), e, n)
     .toString(16)
     .padStart(2 * size, '0')
-  const [theirs, ours] = [hex(vector.msg), Buffer.from(input)].map((text) => createHash('sha256').update(text).digest('hex')) as [string, string] // prettier-ignore
+  const [theirs, ours] = [hex(vector.msg), Buffer.from(input)].map((text) =>
+    createHash('sha256').update(text).digest('hex'),
+  ) as [string, string]
   if (!encoded.includes(theirs)) return { signature: hex(vector.sig), done: false }
   const padded = Buffer.from(encoded.replaceAll(theirs, ours), 'hex')
   try {
@@ -221,10 +257,15 @@ describe.skipIf(missingVectors !== undefined)(
           good.subarray(0, -1),
           Buffer.concat([good.subarray(half), good.subarray(0, half)]),
         ]
-        const values = groupsOf(name).flatMap(({ tests }) => tests.filter(({ result }) => result !== 'valid').map(({ sig }) => hex(sig))) // prettier-ignore
+        const values = groupsOf(name).flatMap(({ tests }) =>
+          tests.filter(({ result }) => result !== 'valid').map(({ sig }) => hex(sig)),
+        )
         expect(values.length).toBeGreaterThan(50)
         for (const signature of [...forms, ...values])
-      expect([Buffer.from(signature).toString('hex'), await accepts(door, tokenOf(input, signature))]).toEqual([Buffer.from(signature).toString('hex'), false]) // prettier-ignore
+          expect([Buffer.from(signature).toString('hex'), await accepts(door, tokenOf(input, signature))]).toEqual([
+            Buffer.from(signature).toString('hex'),
+            false,
+          ])
       },
     )
 
@@ -274,7 +315,13 @@ describe.skipIf(missingVectors !== undefined)(
           await transcrypt({ from: { path: plain, offset: 0 }, to: { path: under, offset: 0 }, ...whole })
           expect((await bytesAt(under, sector * 512, message.length)).toString('hex')).toBe(expected.toString('hex'))
           const other = new Uint8Array(64).map((_, index) => index)
-          await transcrypt({ from: { path: under, offset: 0 }, to: { path: back, offset: 0 }, ...whole, oldKey: hex(vector.key), newKey: other }) // prettier-ignore
+          await transcrypt({
+            from: { path: under, offset: 0 },
+            to: { path: back, offset: 0 },
+            ...whole,
+            oldKey: hex(vector.key),
+            newKey: other,
+          })
           const tweak = Buffer.alloc(16)
           tweak.writeUIntLE(sector, 0, 6)
           const opened = createDecipheriv('aes-256-xts', other, tweak).update(await bytesAt(back, sector * 512, 4096))

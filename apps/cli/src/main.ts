@@ -1,33 +1,14 @@
-import { Command as Program } from 'commander'
-import type { Connection } from './client/connection.ts'
-import { commandsFor } from './commands/modules.ts'
+import { visibleJson, type ErrorDetail } from '@strongroom/contract'
+import type { Connection } from './core/connection.ts'
+import { commandsFor, firstWords } from './modules.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
-import { optionsOf, type Command, type CommandContext } from './core/command.ts'
-import { groupSummary } from './core/group.ts'
+import type { Command, CommandContext } from './core/command.ts'
 import { outputFormats, render, type OutputFormat, type Result } from './core/output.ts'
+import { asTyped } from './core/own-name.ts'
 import { findPaths } from './core/paths.ts'
+import { helpWidth, programOf } from './core/program.ts'
+import { print, say } from './core/terminal.ts'
 import { watch, watchSeconds } from './core/watch.ts'
-
-function addCommand(program: Program, command: Command): void {
-  let parent = program
-  for (const [index, word] of command.words.slice(0, -1).entries()) {
-    parent =
-      parent.commands.find((each) => each.name() === word) ??
-      parent.command(word).description(groupSummary(command.words.slice(0, index + 1)))
-  }
-  const added = parent.command([command.words.at(-1), ...(command.args ?? [])].join(' ')).description(command.summary)
-  for (const option of optionsOf(command)) added.option(option.flags, option.summary, option.default)
-  if (command.examples !== undefined)
-    added.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}`).join('\n')}`)
-  added.action(async (...values: unknown[]) => {
-    const options = added.opts<Record<string, string | boolean>>()
-    const args = values
-      .slice(0, -2)
-      .flat()
-      .filter((value): value is string => typeof value === 'string')
-    await runCommand(command, args, options)
-  })
-}
 
 async function runCommand(command: Command, args: string[], options: Record<string, string | boolean>): Promise<void> {
   const format = formatOf(options['output'])
@@ -42,7 +23,8 @@ async function runCommand(command: Command, args: string[], options: Record<stri
     options,
     paths,
     format,
-    say: (line) => void process.stderr.write(`${line}\n`),
+    say,
+    typed: (text) => asTyped(text, firstWords),
     connect: async () =>
       await (connection ??= import('./client/connection.ts').then(({ connect }) => connect(paths.state))),
   }
@@ -81,8 +63,14 @@ async function asked(result: Result, context: CommandContext): Promise<Result> {
 }
 
 async function show(result: Result, context: CommandContext): Promise<void> {
-  const text = render(await asked(result, context), context.format, { color: process.stdout.isTTY })
-  if (context.format !== 'none') process.stdout.write(`${text}\n`)
+  const selected = await asked(result, context)
+  const query = context.options['query']
+  if (typeof query === 'string') {
+    const notice = (await import('./core/query.ts')).queryNotice(result, selected, query)
+    if (notice !== undefined) say(notice)
+  }
+  const text = render(selected, context.format, { color: process.stdout.isTTY })
+  if (context.format !== 'none') print(`${text}\n`)
 }
 
 async function repeat(command: Command, context: CommandContext, seconds: number): Promise<never> {
@@ -94,7 +82,7 @@ async function repeat(command: Command, context: CommandContext, seconds: number
     seconds,
     format: context.format,
     terminal: process.stdout.isTTY,
-    write: (text) => void process.stdout.write(text),
+    write: print,
   })
 }
 
@@ -108,14 +96,36 @@ function reportError(error: unknown, format: OutputFormat): void {
           remedy: 'This is a bug: please report it with the command you ran.',
           cause: error,
         })
-  if (format === 'json' || format === 'jsonc') process.stdout.write(`${JSON.stringify(known.toBody(), null, 2)}\n`)
-  else for (const line of describeError(known.detail)) process.stderr.write(`${line}\n`)
+  const detail = typed(known.detail)
+  if (format === 'json' || format === 'jsonc') print(`${visibleJson({ error: detail }, 2)}\n`)
+  else for (const line of describeError(detail)) say(line)
   process.exitCode = known.exitCode
 }
 
-/** `help vm create` is `vm create --help`: commander's own help uses only the first word. */
+/** What to do, with commands as the person types them. */
+function typed(detail: ErrorDetail): ErrorDetail {
+  const { innererror, details } = detail
+  return {
+    ...detail,
+    message: asTyped(detail.message, firstWords),
+    ...(innererror !== undefined && {
+      innererror: {
+        ...innererror,
+        ...(innererror.expected !== undefined && { expected: asTyped(innererror.expected, firstWords) }),
+        ...(innererror.remedy !== undefined && { remedy: asTyped(innererror.remedy, firstWords) }),
+      },
+    }),
+    ...(details !== undefined && { details: details.map(typed) }),
+  }
+}
+
+/**
+ * `help vm create` is `vm create --help`: commander's own help uses only the first word. `version` is `--version`, as in
+ * git, npm and others.
+ */
 function given(args: readonly string[]): string[] {
   const [first, ...rest] = args
+  if (first === 'version' && rest.length === 0) return ['--version']
   return first === 'help' && rest.length > 0 ? [...rest, '--help'] : [...args]
 }
 
@@ -130,11 +140,12 @@ function endWithReader(): void {
 async function main(): Promise<void> {
   endWithReader()
   const args = given(process.argv.slice(2))
-  const program = new Program('strongroom')
-    .description('A confidential-VM cloud that anyone can run.')
-    .version('0.1.0')
-    .exitOverride()
-  for (const command of await commandsFor(args)) addCommand(program, command)
+  const program = programOf({
+    commands: await commandsFor(args),
+    words: firstWords,
+    width: { out: helpWidth(process.stdout.columns), error: helpWidth(process.stderr.columns) },
+    run: runCommand,
+  })
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {

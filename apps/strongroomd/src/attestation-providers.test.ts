@@ -248,10 +248,6 @@ describe('policies of an isolated provider, driven by @azure/attestation', () =>
     expect(await refusal(client.addPolicyManagementCertificate(certificate, key, certificate))).toMatchObject({
       code: 'InvalidOperation',
     })
-    const leaf = makeSigner('leaf', false)
-    const chain = await refusal(client.addPolicyManagementCertificate(leaf.certificate, first.key, first.certificate))
-    expect(chain).toMatchObject({ statusCode: 400, code: 'InvalidParameter' })
-
     const added = await client.addPolicyManagementCertificate(certificate, first.key, first.certificate)
     expect(added.body.certificateResolution).toBe('IsPresent')
     const listed = (await client.getPolicyManagementCertificates()).body
@@ -270,13 +266,21 @@ describe('policies of an isolated provider, driven by @azure/attestation', () =>
     expect(last.message).toContain('last')
   })
 
-  it('are not made with a signer that is not an authority', async () => {
+  it('are made with a signer that is not an authority, and not with one whose issuer is not', async () => {
     const leaf = makeSigner('no-authority', false)
-    const create = management().attestationProviders.create('attest', 'refused', {
-      location: 'westeurope',
-      properties: { policySigningCertificates: { keys: [{ kty: 'RSA', x5C: [derOf(leaf)] }] } },
-    })
-    expect(await refusal(create)).toMatchObject({ statusCode: 400, code: 'InvalidParameter' })
+    const create = async (name: string, x5C: string[]) =>
+      await management().attestationProviders.create('attest', name, {
+        location: 'westeurope',
+        properties: { policySigningCertificates: { keys: [{ kty: 'RSA', x5C }] } },
+      })
+    const refused = await refusal(create('refused', [derOf(leaf), derOf(leaf)]))
+    expect(refused).toMatchObject({ statusCode: 400, code: 'InvalidParameter' })
     expect((await refusal(management().attestationProviders.get('attest', 'refused'))).statusCode).toBe(404)
+    const { attestUri } = await create('leafsigned', [derOf(leaf)])
+    const own = administration(attestUri!)
+    expect((await own.setPolicy('SevSnpVm', permitAll, by(leaf))).body).toMatchObject({ policyResolution: 'Updated' })
+    expect(await refusal(own.setPolicy('SevSnpVm', permitAll, by(makeSigner('no-authority-2', false))))).toMatchObject({
+      code: 'InvalidOperation',
+    })
   })
 })

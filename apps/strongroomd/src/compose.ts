@@ -268,6 +268,8 @@ async function startServices(o: {
     verifiers,
   }
   const publicNames = new PublicNames({ installation, stateDir, authority, clock: systemClock, logger })
+  const answersAzureNames = (): boolean => publicNames.isOpen()
+  const azureNames = { mapsAzureProviders: o.mapsAzureProviders, answersAzureNames }
   const identity = await createIdentityService({
     ...base,
     ownerRoutes: { '/public-names': publicNamesRoute(publicNames), '/restart': restartRoute(o.restart) },
@@ -296,6 +298,7 @@ async function startServices(o: {
     ownerObjectId: identity.ownerObjectId,
     attestationKeyAuthorities: [authority.caPem],
     platformCallers: [orchestrator.objectId],
+    answersAzureNames,
     ...(o.callerLimit !== undefined && { callerLimit: o.callerLimit }),
   })
   opened.push(attestation)
@@ -303,7 +306,7 @@ async function startServices(o: {
     ...context,
     ...(o.keystoreFile ? { keystore: await readKeystoreConfiguration(resolve(o.keystoreFile)) } : {}),
     ...(o.rates !== undefined && { rates: o.rates }),
-    mapsAzureProviders: o.mapsAzureProviders,
+    ...azureNames,
     firmwareKeys: host.anchors.images ?? [],
     platformAccess: {
       orchestratorObjectId: orchestrator.objectId,
@@ -314,6 +317,7 @@ async function startServices(o: {
   opened.push(vault)
   const controlPlane = await createControlPlaneService({
     ...context,
+    ...azureNames,
     ownerObjectId: identity.ownerObjectId,
     strictImages: o.strictImages,
     ...(o.fleetAt !== undefined && {
@@ -351,7 +355,9 @@ async function startServices(o: {
     opened.push(await serveFleet({ at: o.fleetAt, authority, app: fleetApp, logger, ...(streams && { streams }) }))
   opened.push({ close: () => publicNames.stop() })
   await publicNames.resume()
-  if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))
+  const { testEvidence: evidence } = host
+  if (testApi !== undefined && evidence !== undefined)
+    opened.push(await serveTestApi({ api: testApi, controlPlane, evidence, stateDir, logger }))
   await writeAnchors(stateDir, host.anchors)
   await writeServerRecord(stateDir, {
     installation,

@@ -30,11 +30,17 @@ describe('federated credentials of a user-assigned identity', () => {
     expect(made).toEqual({ id: one, name: 'actions', type, properties: wanted })
     expect(await arm('GET', one.replace('/actions', '/ACTIONS'))).toEqual(made)
     expect(await arm('GET', `${identity}/federatedIdentityCredentials`)).toEqual({ value: [made] })
-    await expect(arm('PUT', `${identity}/federatedIdentityCredentials/second`, { properties: wanted })).rejects.toMatchObject({ code: 'Conflict' }) // prettier-ignore
+    await expect(
+      arm('PUT', `${identity}/federatedIdentityCredentials/second`, { properties: wanted }),
+    ).rejects.toMatchObject({ code: 'Conflict' })
     for (const change of [{ issuer: 'http://x' }, { subject: '' }, { audiences: ['a', 'b'] }, { audiences: [] }])
-      await expect(arm('PUT', one, { properties: { ...wanted, ...change } })).rejects.toMatchObject({ code: 'InvalidParameter' }) // prettier-ignore
+      await expect(arm('PUT', one, { properties: { ...wanted, ...change } })).rejects.toMatchObject({
+        code: 'InvalidParameter',
+      })
     const expression = { claimsMatchingExpression: { languageVersion: 1, value: "claims['sub'] matches '*'" } }
-    await expect(arm('PUT', one, { properties: { ...wanted, ...expression } })).rejects.toMatchObject({ code: 'NotSupported' }) // prettier-ignore
+    await expect(arm('PUT', one, { properties: { ...wanted, ...expression } })).rejects.toMatchObject({
+      code: 'NotSupported',
+    })
 
     const signIn = async (assertion: string): Promise<string> => {
       const form = new URLSearchParams({
@@ -62,7 +68,12 @@ describe('federated credentials of a user-assigned identity', () => {
     await arm('PUT', assignment, { properties: role })
     expect((await wire.request({ method: 'GET', url, token })).status).toBe(200)
     // A reader of the identity cannot decide who acts as it.
-    const put = { method: 'PUT', url: `https://${managementHost}${one}?api-version=2024-11-30`, token, body: { properties: wanted } } // prettier-ignore
+    const put = {
+      method: 'PUT',
+      url: `https://${managementHost}${one}?api-version=2024-11-30`,
+      token,
+      body: { properties: wanted },
+    }
     await expect(wire.request(put)).rejects.toMatchObject({ code: 'AuthorizationFailed' })
 
     await arm('DELETE', one)

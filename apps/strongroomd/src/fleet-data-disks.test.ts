@@ -29,7 +29,7 @@ async function joinHost(name: string, carrier: ReportingCarrier): Promise<void> 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
   installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}`, compute: 'guests' })
-  await layStandInImage(installation.running.context.cacheDir)
+  await layStandInImage(installation.running.context)
   disks = `${installation.subscription}/resourceGroups/rg1/providers/Microsoft.Compute/disks`
   await joinHost('a', first)
   const dataDisks = [{ lun: 3, name: 'made', createOption: 'Empty', diskSizeGB: 1, deleteOption: 'Delete' }]
@@ -57,7 +57,10 @@ const notIts = { status: 404, body: { error: { code: 'DiskNotFound' } } }
 
 /** @returns the status, or the stream */
 async function stream(carrier: ReportingCarrier, path: string): Promise<number | Duplex> {
-  const identity = JSON.parse(await readFile(join(folder, hostOf(carrier).name, 'host.json'), 'utf8')) as Record<string, string> // prettier-ignore
+  const identity = JSON.parse(await readFile(join(folder, hostOf(carrier).name, 'host.json'), 'utf8')) as Record<
+    string,
+    string
+  >
   const [address = '', port] = identity['address']!.split(':')
   const agent = new Agent({ ca: installation.caPem, cert: identity['certificate'], key: identity['privateKey'] })
   return await new Promise<number | Duplex>((done, fail) => {
@@ -78,11 +81,19 @@ async function statusOf(carrier: ReportingCarrier, path: string): Promise<number
 
 /** Sets a VM's data disks, by LUN. */
 const attach = async (vm: string, ...wanted: [lun: number, disk: string, deleteOption?: 'Delete'][]): Promise<void> => {
-  const dataDisks = wanted.map(([lun, name, deleteOption = 'Detach']) => ({ lun, createOption: 'Attach', deleteOption, managedDisk: { id: `${disks}/${name}` } })) // prettier-ignore
+  const dataDisks = wanted.map(([lun, name, deleteOption = 'Detach']) => ({
+    lun,
+    createOption: 'Attach',
+    deleteOption,
+    managedDisk: { id: `${disks}/${name}` },
+  }))
   await installation.run('PATCH', vm, { properties: { storageProfile: { dataDisks } } })
 }
 const lunsOf = async (vm: string): Promise<number[]> => {
-  const { properties } = await installation.arm<{ properties: { storageProfile: { dataDisks: { lun: number }[] } } }>('GET', vm) // prettier-ignore
+  const { properties } = await installation.arm<{ properties: { storageProfile: { dataDisks: { lun: number }[] } } }>(
+    'GET',
+    vm,
+  )
   return properties.storageProfile.dataDisks.map(({ lun }) => lun)
 }
 
@@ -113,7 +124,6 @@ describe('data disks of a guest on a joined host', () => {
       [first, none],
       [first, at(second).vmId],
     ] as const) {
-      // prettier-ignore
       const { vmId, epoch } = at(carrier)
       expect(await hostOf(carrier).send('/disk', { vmId, epoch, disk }), disk).toMatchObject(notIts)
       expect(await statusOf(carrier, `/disk/${vmId}/${epoch}/${disk}`), disk).toBe(404)
@@ -124,14 +134,17 @@ describe('data disks of a guest on a joined host', () => {
       expect(await statusOf(first, `/disk/${vmId}/${epoch}/${path}`), path).toBe(404)
   })
 
-  it('are given to the guest while it runs, and taken from it: then the storage has closed them, whatever its host does (attack W43)', async () => {
+  it('are given to a running guest, and taken from it: then the storage has closed them, whatever its host does (attack W43)', async () => {
     const [{ disk } = { disk: '' }] = attachedTo(first)
     const { vmId, epoch } = at(first)
     const held = (await stream(first, `/disk/${vmId}/${epoch}/${disk}`)) as Duplex
     const closed = new Promise((done) => held.once('close', done))
     held.on('error', () => {})
     held.resume()
-    await installation.run('PUT', `${disks}/more`, { location: 'westeurope', properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 1 } }) // prettier-ignore
+    await installation.run('PUT', `${disks}/more`, {
+      location: 'westeurope',
+      properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 1 },
+    })
     await attach(one!, [3, 'made'], [5, 'more'])
     expect(first.calls.at(-1)).toMatchObject({
       method: 'PUT',
@@ -152,7 +165,10 @@ describe('data disks of a guest on a joined host', () => {
   })
 
   it('stay as they were where the guest cannot take one, with its host’s reason', async () => {
-    await installation.run('PUT', `${disks}/third`, { location: 'westeurope', properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 1 } }) // prettier-ignore
+    await installation.run('PUT', `${disks}/third`, {
+      location: 'westeurope',
+      properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 1 },
+    })
     const error = { code: 'DataDiskNotPlugged', message: 'QEMU does not take it.' }
     first.answerWith = { status: 500, type: 'application/json', body: JSON.stringify({ error }) }
     const attaching = attach(one!, [3, 'made'], [5, 'more'], [7, 'third'])
@@ -167,8 +183,11 @@ describe('data disks of a guest on a joined host', () => {
 
   it('are copied while it is off, and not while it runs', async () => {
     const properties = { creationData: { createOption: 'Copy', sourceResourceId: `${disks}/made` } }
-    const snapshot = (name: string): string => `${installation.subscription}/resourceGroups/rg1/providers/Microsoft.Compute/snapshots/${name}` // prettier-ignore
-    await expect(installation.run('PUT', snapshot('early'), { location: 'westeurope', properties })).rejects.toThrow(/OperationNotAllowed|InstanceNotStopped/) // prettier-ignore
+    const snapshot = (name: string): string =>
+      `${installation.subscription}/resourceGroups/rg1/providers/Microsoft.Compute/snapshots/${name}`
+    await expect(installation.run('PUT', snapshot('early'), { location: 'westeurope', properties })).rejects.toThrow(
+      /OperationNotAllowed|InstanceNotStopped/,
+    )
     await installation.run('POST', `${one}/deallocate`)
     await installation.run('PUT', snapshot('late'), { location: 'westeurope', properties })
   })
@@ -177,17 +196,30 @@ describe('data disks of a guest on a joined host', () => {
     const before = at(second)
     await attach(one!, [3, 'made', 'Delete'], [9, 'third'])
     await installation.run('POST', `${one}/start`)
-    await expect.poll(() => [...first.orders, ...second.orders].filter(({ vmId, wanted }) => vmId !== before.vmId && wanted === 'Running').flatMap(({ dataDisks = [] }) => dataDisks.map(({ lun }) => lun))).toEqual([3, 9]) // prettier-ignore
+    await expect
+      .poll(() =>
+        [...first.orders, ...second.orders]
+          .filter(({ vmId, wanted }) => vmId !== before.vmId && wanted === 'Running')
+          .flatMap(({ dataDisks = [] }) => dataDisks.map(({ lun }) => lun)),
+      )
+      .toEqual([3, 9])
   })
 
   it('go with it, or stay, as their owner said, once no host has them', async () => {
-    const [{ disk } = { disk: '' }] = [...first.orders, ...second.orders].flatMap(({ dataDisks = [] }) => dataDisks.filter(({ lun }) => lun === 3)) // prettier-ignore
+    const [{ disk } = { disk: '' }] = [...first.orders, ...second.orders].flatMap(({ dataDisks = [] }) =>
+      dataDisks.filter(({ lun }) => lun === 3),
+    )
     await access(fileOf(disk))
     await expect(installation.run('DELETE', `${disks}/made`)).rejects.toThrow()
     await installation.run('DELETE', one!)
     await expect(access(fileOf(disk))).rejects.toThrow('ENOENT')
     const { value } = await installation.arm<{ value: { name: string }[] }>('GET', disks!)
-    expect(value.map(({ name }) => name).filter((name) => ['made', 'more', 'third', 'other'].includes(name)).toSorted()).toEqual(['more', 'other', 'third']) // prettier-ignore
+    expect(
+      value
+        .map(({ name }) => name)
+        .filter((name) => ['made', 'more', 'third', 'other'].includes(name))
+        .toSorted(),
+    ).toEqual(['more', 'other', 'third'])
     for (const name of ['more', 'third']) await installation.run('DELETE', `${disks}/${name}`)
   })
 })

@@ -26,7 +26,10 @@ async function evidenceOf(vm: string): Promise<BootEvidence> {
 }
 
 function attestedEpoch({ runtimeClaims }: BootEvidence): unknown {
-  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<string, Record<string, unknown>> // prettier-ignore
+  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<
+    string,
+    Record<string, unknown>
+  >
   return claims['vm-configuration']?.['placement-epoch']
 }
 

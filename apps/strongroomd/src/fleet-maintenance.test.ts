@@ -16,8 +16,12 @@ afterAll(async () => await fleet.close())
 const hostOf = async (): Promise<string | undefined> =>
   (await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)).host
 const maintenance = async (): Promise<Record<string, unknown> | undefined> =>
-  (await installation.arm<Record<string, Record<string, unknown>>>('GET', `${vm}/instanceView`))['maintenanceRedeployStatus'] // prettier-ignore
-const profile = (redeployNotificationProfile: object): object => ({ properties: { scheduledEventsProfile: { redeployNotificationProfile } } }) // prettier-ignore
+  (await installation.arm<Record<string, Record<string, unknown>>>('GET', `${vm}/instanceView`))[
+    'maintenanceRedeployStatus'
+  ]
+const profile = (redeployNotificationProfile: object): object => ({
+  properties: { scheduledEventsProfile: { redeployNotificationProfile } },
+})
 const properties = async (): Promise<Record<string, unknown>> =>
   (await installation.arm<{ properties: Record<string, unknown> }>('GET', vm)).properties
 
@@ -51,7 +55,9 @@ describe('how long before a move the owner of a VM wants to know', () => {
   it('is all that there is of scheduled events: Azure’s other profiles are not offered', async () => {
     const terminateNotificationProfile = { enable: true, notBeforeTimeout: 'PT5M' }
     const asked = { properties: { scheduledEventsProfile: { terminateNotificationProfile } } }
-    await expect(installation.arm('PATCH', vm, asked)).rejects.toMatchObject({ target: 'properties.scheduledEventsProfile.terminateNotificationProfile' }) // prettier-ignore
+    await expect(installation.arm('PATCH', vm, asked)).rejects.toMatchObject({
+      target: 'properties.scheduledEventsProfile.terminateNotificationProfile',
+    })
   })
 })
 
@@ -67,8 +73,13 @@ describe('a host that is drained with notice', () => {
     expect(Date.parse(until) - before).toBeGreaterThan(29 * 60_000)
     expect(status).toMatchObject({ preMaintenanceWindowEndTime: until, lastOperationResultCode: 'None' })
     const [order] = ((await fleet.hosts.get('a')!.send('/beat', {})).body as BeatAnswer).carry ?? []
-    expect(order).toMatchObject({ wanted: 'Running', event: { type: 'Redeploy', status: 'Scheduled', notBefore: until } }) // prettier-ignore
-    expect((await fleet.shown('a')).carries).toMatchObject([{ resourceId: vm, move: { status: 'Scheduled', notBefore: until, approved: false, waitsFor: 'notice' } }]) // prettier-ignore
+    expect(order).toMatchObject({
+      wanted: 'Running',
+      event: { type: 'Redeploy', status: 'Scheduled', notBefore: until },
+    })
+    expect((await fleet.shown('a')).carries).toMatchObject([
+      { resourceId: vm, move: { status: 'Scheduled', notBefore: until, approved: false, waitsFor: 'notice' } },
+    ])
     expect(await hostOf()).toBe('a')
   })
 
@@ -83,7 +94,9 @@ describe('a host that is drained with notice', () => {
   it('has it sooner where the operator orders less notice, though not sooner than its owner wants', async () => {
     const minutes = async (): Promise<number> => {
       const status = await maintenance()
-      const [from, until] = ['preMaintenanceWindowStartTime', 'maintenanceWindowStartTime'].map((name) => Date.parse(status?.[name] as string)) // prettier-ignore
+      const [from, until] = ['preMaintenanceWindowStartTime', 'maintenanceWindowStartTime'].map((name) =>
+        Date.parse(status?.[name] as string),
+      )
       return ((until ?? NaN) - (from ?? NaN)) / 60_000
     }
     await fleet.drain('a', { noticeMinutes: 600 })
@@ -111,7 +124,10 @@ describe('a host that is drained with notice', () => {
     const day = new Date(Date.now() + 3 * 24 * 3600_000).toISOString().slice(0, 10)
     const maintenanceWindow = { startDateTime: `${day} 03:00`, duration: '02:00', timeZone: 'UTC', recurEvery: 'Week' }
     const location = 'westeurope'
-    await installation.arm('PUT', configuration, { location, properties: { maintenanceScope: 'Host', maintenanceWindow } }) // prettier-ignore
+    await installation.arm('PUT', configuration, {
+      location,
+      properties: { maintenanceScope: 'Host', maintenanceWindow },
+    })
     const assignment = `${vm}/providers/Microsoft.Maintenance/configurationAssignments/mine`
     await installation.arm('PUT', assignment, { location, properties: { maintenanceConfigurationId: configuration } })
     await fleet.resume('a')

@@ -10,7 +10,12 @@ import { hostPath } from './testing/test-hosts.ts'
 interface Sku {
   name: string
   locationInfo: { location: string; zones: string[] }[]
-  restrictions: { type: string; values: string[]; restrictionInfo: { locations: string[]; zones?: string[] }; reasonCode: string }[] // prettier-ignore
+  restrictions: {
+    type: string
+    values: string[]
+    restrictionInfo: { locations: string[]; zones?: string[] }
+    reasonCode: string
+  }[]
 }
 
 let fleet: TestFleet
@@ -31,7 +36,10 @@ async function skus(region = 'westeurope'): Promise<(name: string) => Sku> {
     value.find((sku) => sku.name === `Standard_${name}` && sku.locationInfo[0]?.location === region) as Sku
 }
 async function sizes(): Promise<string[]> {
-  const { value } = await installation.arm<{ value: { name: string }[] }>('GET', `${compute}/locations/westeurope/vmSizes`) // prettier-ignore
+  const { value } = await installation.arm<{ value: { name: string }[] }>(
+    'GET',
+    `${compute}/locations/westeurope/vmSizes`,
+  )
   return value.map(({ name }) => name.replace('Standard_', ''))
 }
 async function metrics(): Promise<string[]> {
@@ -52,9 +60,14 @@ describe('the sizes of a fleet', () => {
     expect(sku('DC4as_v5')).toMatchObject({ locationInfo: [{ zones: ['1', '2', '3'] }], restrictions: [] })
     expect(await sizes()).toContain('DC4es_v5')
     // An invited host changes nothing.
-    await installation.arm('PUT', hostPath(installation, 'invited'), { location: 'westeurope', capacity: { vCPUs: 2, memoryMiB: 8192 } }) // prettier-ignore
+    await installation.arm('PUT', hostPath(installation, 'invited'), {
+      location: 'westeurope',
+      capacity: { vCPUs: 2, memoryMiB: 8192 },
+    })
     expect((await skus())('DC4as_v5').restrictions).toEqual([])
-    expect(await metrics()).toContain('strongroom_host_info{host="invited",region="westeurope",zone="",state="Invited"} 1') // prettier-ignore
+    expect(await metrics()).toContain(
+      'strongroom_host_info{host="invited",region="westeurope",zone="",state="Invited"} 1',
+    )
     await installation.arm('DELETE', hostPath(installation, 'invited'))
     expect(await metrics()).toEqual([])
   })
@@ -78,7 +91,11 @@ describe('the sizes of a fleet', () => {
       restrictions: [{ type: 'Location', values: ['northeurope'] }],
     })
     const listed = await sizes()
-    expect([listed.includes('DC16as_v5'), listed.includes('DC32as_v5'), listed.includes('DC4es_v5')]).toEqual([true, false, false]) // prettier-ignore
+    expect([listed.includes('DC16as_v5'), listed.includes('DC32as_v5'), listed.includes('DC4es_v5')]).toEqual([
+      true,
+      false,
+      false,
+    ])
     // A VM of a restricted size is refused.
     await expect(makeVm(installation, { name: 'tdx', size: 'Standard_DC4es_v5' })).rejects.toThrow('AllocationFailed')
     await installation.run('DELETE', `${group}/providers/Microsoft.Compute/virtualMachines/tdx`)
@@ -86,11 +103,18 @@ describe('the sizes of a fleet', () => {
 
   it('do not vary with the lease of a host', async () => {
     const capacity = { vCPUs: 4, memoryMiB: 32_768 }
-    const added = await installation.arm<AddedHost>('PUT', hostPath(installation, 'late'), { location: 'eastus', tees: ['SNP'], capacity }) // prettier-ignore
+    const added = await installation.arm<AddedHost>('PUT', hostPath(installation, 'late'), {
+      location: 'eastus',
+      tees: ['SNP'],
+      capacity,
+    })
     await joinFleet({ directory: join(fleet.folder, 'late'), address: added.address, code: added.joinCode })
     expect((await installation.arm<HostView>('GET', hostPath(installation, 'late'))).state).toBe('Lost')
     const sku = await skus('eastus')
-    expect([sku('DC4as_v5').restrictions, sku('DC8as_v5').restrictions.map(({ type }) => type)]).toEqual([[], ['Location']]) // prettier-ignore
+    expect([sku('DC4as_v5').restrictions, sku('DC8as_v5').restrictions.map(({ type }) => type)]).toEqual([
+      [],
+      ['Location'],
+    ])
     await installation.arm('DELETE', hostPath(installation, 'late'))
   })
 
@@ -105,7 +129,8 @@ describe('the sizes of a fleet', () => {
 describe('VMs of an availability set', () => {
   const name = (index: number): string => `web${index}`
   const vm = (index: number): string => `${group}/providers/Microsoft.Compute/virtualMachines/${name(index)}`
-  const placement = async (index: number): Promise<VmPlacement> => await installation.arm('POST', `${vm(index)}/retrievePlacement`) // prettier-ignore
+  const placement = async (index: number): Promise<VmPlacement> =>
+    await installation.arm('POST', `${vm(index)}/retrievePlacement`)
   const domains = async (index: number): Promise<unknown[]> => {
     const view = await installation.arm<Record<string, unknown>>('GET', `${vm(index)}/instanceView`)
     return [view['platformFaultDomain'], view['platformUpdateDomain']]
@@ -129,8 +154,16 @@ describe('VMs of an availability set', () => {
       { faultDomain: 0, updateDomain: 3, others: 1 },
     ])
     expect(placed[0]?.why?.need.spread).toEqual({ id: set, faultDomains: 2, updateDomains: 5 })
-    expect(await Promise.all([0, 1, 2, 3].map(domains))).toEqual([[0, 0], [1, 1], [0, 2], [0, 3]]) // prettier-ignore
-    const { properties: shown } = await installation.arm<{ properties: { virtualMachines: { id: string }[] } }>('GET', set) // prettier-ignore
+    expect(await Promise.all([0, 1, 2, 3].map(domains))).toEqual([
+      [0, 0],
+      [1, 1],
+      [0, 2],
+      [0, 3],
+    ])
+    const { properties: shown } = await installation.arm<{ properties: { virtualMachines: { id: string }[] } }>(
+      'GET',
+      set,
+    )
     expect(shown.virtualMachines.map(({ id }) => id).toSorted()).toEqual([0, 1, 2, 3].map(vm))
   })
 
@@ -183,11 +216,19 @@ describe('the metrics and the view of a host', () => {
         ])
         .toSorted(),
     ).toEqual([
-      // prettier-ignore
       ['web0', 'Running', 'Ready', 4, 16 * 1024],
       ['web3', 'Running', 'Ready', 4, 16 * 1024],
     ])
-    const { value } = await installation.arm<{ value: HostView[] }>('GET', `${installation.subscription}/providers/Strongroom.Fleet/hosts`) // prettier-ignore
-    expect(value.map(({ name: host, vms }) => [host, vms])).toEqual([['local', undefined], ['a', 2], ['b', 0], ['c', 1], ['d', 1]]) // prettier-ignore
+    const { value } = await installation.arm<{ value: HostView[] }>(
+      'GET',
+      `${installation.subscription}/providers/Strongroom.Fleet/hosts`,
+    )
+    expect(value.map(({ name: host, vms }) => [host, vms])).toEqual([
+      ['local', undefined],
+      ['a', 2],
+      ['b', 0],
+      ['c', 1],
+      ['d', 1],
+    ])
   })
 })

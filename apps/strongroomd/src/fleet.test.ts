@@ -18,7 +18,8 @@ beforeAll(async () => {
 afterAll(async () => await fleet.close())
 
 const make = async (name: string, of = size): Promise<string> => await makeVm(installation, { name, size: of })
-const ordersOf = async (host: TestHost): Promise<VmOrder[]> => ((await host.send('/beat', {})).body as BeatAnswer).carry ?? [] // prettier-ignore
+const ordersOf = async (host: TestHost): Promise<VmOrder[]> =>
+  ((await host.send('/beat', {})).body as BeatAnswer).carry ?? []
 const vmIdOf = async (vm: string): Promise<string> =>
   (await installation.arm<{ properties: { vmId: string } }>('GET', vm)).properties.vmId.toUpperCase()
 
@@ -72,7 +73,10 @@ describe('VMs of a fleet', () => {
   it('are refused where no host has room, with which hosts and why, and never share it', async () => {
     await fleet.join('tdx', { tees: ['TDX'], vCPUs: 64 })
     const group = first.split('/').slice(0, 5).join('/')
-    const failed = await make('large', 'Standard_DC16as_v5').then(() => '', (error: Error) => error.message) // prettier-ignore
+    const failed = await make('large', 'Standard_DC16as_v5').then(
+      () => '',
+      (error: Error) => error.message,
+    )
     expect(JSON.parse(failed)).toMatchObject({
       code: 'AllocationFailed',
       details: [
@@ -84,7 +88,7 @@ describe('VMs of a fleet', () => {
     expect([(await fleet.shown('a')).reserved?.vCPUs, (await fleet.shown('b')).reserved?.vCPUs]).toEqual([cores, cores])
   })
 
-  it('are refused to a host that lies: about another’s, under another epoch, or of a start that nobody asked for (attack W32)', async () => {
+  it('are refused to a host that lies: about another’s, under another epoch, of a start that nobody asked for (attack W32)', async () => {
     const [a, b] = [fleet.hosts.get('a')!, fleet.hosts.get('b')!]
     const vmId = await vmIdOf(first)
     const order = (await ordersOf(a)).find((each) => each.vmId === vmId)!
@@ -125,7 +129,9 @@ describe('VMs of a fleet', () => {
     fleet.hosts.set('b', again)
     await expect.poll(again.isLeased).toBe(true)
     expect(await ordersOf(again)).toEqual([])
-    expect(await again.send('/report', { vms: [{ vmId, epoch: before.epoch, run: before.run, state: 'Stopped' }] })).toEqual({ status: 200, body: { over: [vmId] } }) // prettier-ignore
+    expect(
+      await again.send('/report', { vms: [{ vmId, epoch: before.epoch, run: before.run, state: 'Stopped' }] }),
+    ).toEqual({ status: 200, body: { over: [vmId] } })
     expect(await fleet.powerOf(second)).toBe('PowerState/running')
   })
 
@@ -147,7 +153,7 @@ describe('VMs of a fleet', () => {
 })
 
 describe('a host whose lease is over', () => {
-  it('ends its VMs by the time since its boot, whatever its clock and the control plane say, and starts over with the next answer (attack W33)', async () => {
+  it('ends its VMs by the time since its boot, whatever clock or control plane say, and resumes at the next one (attack W33)', async () => {
     const ended: number[] = []
     let ahead = 0
     class Watched extends SimulatedCarrier {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { visibleJson } from '@strongroom/contract'
 import { createSealer, openInstallation, openRootKey, ServiceError, toErrorBody } from '@strongroom/platform'
 import { acceptStates } from './installation-backup/accepted-states.ts'
 import { makeBackup, requireStoreUrl } from './installation-backup/make-backup.ts'
@@ -63,8 +64,8 @@ function invalid(message: string, expected: string, found: string = 'nothing'): 
 // Copies of stores are made by SQLite, PostgreSQL's programs and this one.
 process.umask(0o077)
 try {
-  process.stdout.write(`${JSON.stringify({ result: await answer() })}\n`)
+  process.stdout.write(`${visibleJson({ result: await answer() })}\n`)
 } catch (error) {
-  process.stdout.write(`${JSON.stringify(toErrorBody(error).body)}\n`)
+  process.stdout.write(`${visibleJson(toErrorBody(error).body)}\n`)
   process.exitCode = 1
 }

@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module'
 import type { Socket } from 'node:net'
 import { parseArgs } from 'node:util'
+import { visibleJson } from '@strongroom/contract'
 import type { HostAgent } from '@strongroom/host/agent'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
@@ -13,7 +14,9 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR] [--fleet-address ADDRESS:PORT] [--fleet-storage FILE]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware]
+ *   [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR]
+ *   [--fleet-address ADDRESS:PORT] [--fleet-storage FILE]
  * --host-dir DIR [--host-join ADDRESS:PORT] runs a joined host's agent instead of a server; --host-join joins first,
  * with the code on standard input.
  * --fleet-address: hosts reach this server there, and may join (docs/fleet.md). --fleet-storage: FILE says where the
@@ -61,7 +64,7 @@ function tell({
 }): void {
   if (process.send !== undefined) process.send({ ...message, ...(firstStart !== undefined && { firstStart }) })
   else if (process.env['NOTIFY_SOCKET'] !== undefined) notifySystemd(message)
-  else process.stdout.write(`${JSON.stringify(message)}\n`)
+  else process.stdout.write(`${visibleJson(message)}\n`)
 }
 
 let temporaryHome: TemporaryHome | undefined

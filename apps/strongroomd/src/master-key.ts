@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { visibleJson } from '@strongroom/contract'
 import {
   masterKeyHolder,
   openInstallation,
@@ -60,8 +61,8 @@ async function answer(): Promise<object> {
 }
 
 try {
-  process.stdout.write(`${JSON.stringify({ result: await answer() })}\n`)
+  process.stdout.write(`${visibleJson({ result: await answer() })}\n`)
 } catch (error) {
-  process.stdout.write(`${JSON.stringify(toErrorBody(error).body)}\n`)
+  process.stdout.write(`${visibleJson(toErrorBody(error).body)}\n`)
   process.exitCode = 1
 }

@@ -3,6 +3,7 @@
  * Served at https://management.strongroom.internal; every request carries `api-version` (any date is accepted).
  *
  * POST {vm}/retrieveBootEvidence   → 200 RetrievedEvidence of the last boot | 404 BootEvidenceNotFound
+ * POST {vm}/retrieveFreshQuote     { nonce } → 200 AnsweredChallenge | 409 VmNotReady, GuestDidNotAnswer
  * POST {vm}/retrieveConnection     → 200 VmConnection | 409 VmNotReady
  * GET  {subscription}/providers/Strongroom.Machine/images         → 200 { value: ImageRecord[] }
  * POST {subscription}/providers/Strongroom.Machine/images/build   ?variant=reference|cloud-init → 202 ImageBuildStatus
@@ -67,3 +68,19 @@ export interface InstanceViewStatus {
 export const referenceImageUrn = { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm' } as const
 /** Imported images have the URN Strongroom:imported:{image id}:latest. */
 export const importedImageOffer = 'imported'
+
+/**
+ * Resource types that are stored and shown, and have no effect in a guest, host, key or decision, with who needs them all
+ * the same. Every other type names the test that shows its effect (services/control-plane/src/testing/effects.ts).
+ */
+export const storedOnly: Readonly<Record<string, string>> = {
+  'Microsoft.Compute/sshPublicKeys': 'az and templates read the public key and send it with a VM',
+  'Microsoft.Network/loadBalancers': 'no traffic passes it yet; scale sets name it',
+  'Microsoft.Network/loadBalancers/backendAddressPools': 'no traffic passes it yet; network interfaces name it',
+  'Microsoft.Network/loadBalancers/inboundNatRules': 'no traffic passes it yet; network interfaces name it',
+  'Microsoft.Network/networkSecurityGroups': 'its rules are not enforced yet; clients send one with every VM',
+  'Microsoft.Network/networkSecurityGroups/securityRules': 'not enforced yet; az vm open-port writes them',
+  'Microsoft.Network/publicIPAddresses': 'nothing is reached at it yet; clients send one with every VM',
+  'Microsoft.Network/virtualNetworks': 'no traffic passes it yet; clients send one with every VM',
+  'Microsoft.Network/virtualNetworks/subnets': 'no traffic passes it yet; clients send one with every VM',
+}

@@ -40,14 +40,21 @@ export interface BootFacts {
    */
   update?: { document: string; certificate: Base64Url }
   /**
-   * Secure Boot variables that were updated since the VM was made (docs/design/0019-secure-boot-variables.md): what they held then, which the
-   * image's measurements name, and the updates in their order. Absent where there was none.
+   * Secure Boot variables that were updated since the VM was made (docs/design/0019-secure-boot-variables.md): what
+   * they held then, which the image's measurements name, and the updates in their order. Absent where there was none.
    */
   secureBoot?: { base: Record<'PK' | 'KEK' | 'db' | 'dbx', Base64Url>; updates: VariableUpdateFacts[] }
   /** What the host states it launched and expects: shown if it differs, but decides nothing. */
   expected: {
     firmwareSha256: Hex
     vCPUs: number
+    /**
+     * With the processors, the machine that verifiers compute PCR 1 of (predictMachine): any within the size that was
+     * asked for is harmless. Absent if no machine runs, and in evidence of earlier versions.
+     */
+    memoryMiB?: number
+    /** Network interfaces, including the primary one. */
+    interfaces?: number
     /** QEMU name of the vCPU type, for example EPYC-Milan. */
     vcpuType: string
     /** SNP launch digest (48 bytes) or MRTD (48 bytes), computed by the paravisor from the firmware. */
@@ -90,6 +97,8 @@ export interface BootFacts {
   settled?: Base64Url
   osDisk: {
     encryption: 'LUKS2' | 'none'
+    /** Registers that its key is readable under, as the host states; absent if not encrypted, and in earlier evidence. */
+    keyPcrs?: number[]
     /** How the initrd mapped the volume, as it measured it into PCR 15. */
     opened?: { cipher: string; keyBits: number; sectorBytes: number; luksUuid: string }
   }
@@ -151,3 +160,9 @@ export interface TdxCollateralBody {
   pckCrlIssuerChainPem: string
   rootCaCrl: Base64Url
 }
+
+/**
+ * Claim of a boot under `vm-configuration`: SHA-256, hexadecimal, of the settings that the guest may apply (the account, SSH keys and data
+ * of `/var/lib/strongroom/settled`). The vTPM has it. Absent for VMs whose disk brings its own settings.
+ */
+export const settingsClaim = 'settings-sha256'

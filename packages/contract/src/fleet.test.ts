@@ -34,7 +34,6 @@ describe('a join code', () => {
       formatJoinCode({ ...made!, name: '-a' }),
       formatJoinCode({ ...made!, secret: 'a' }),
     ])
-      // prettier-ignore
       expect(parseJoinCode(wrong)).toBeUndefined()
   })
 })

@@ -17,7 +17,9 @@ export type {
   VmReport,
   VmsReport,
 } from './wires/fleet/fleet-wire.ts'
+export type { CarriedRecord } from './wires/fleet/carried-record.ts'
 export type {
+  AttestedDocument,
   CarriedApproval,
   CarriedCall,
   CarriedCertificate,
@@ -27,6 +29,7 @@ export type {
   CarriedSilicon,
   CarriedDisk,
   CarriedDiskAnswer,
+  CarriedDocument,
   CarriedState,
   CarriedStateAnswer,
   FleetInstallation,

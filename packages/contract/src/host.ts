@@ -3,6 +3,7 @@ import type { AnySpec, OrdinarySpec } from './wires/host/vm.ts'
 
 export type { StepTiming } from './wires/answers.ts'
 export type { GuestDisk, GuestSwap } from './wires/guest/health.ts'
+export type { AnsweredChallenge, FreshQuote, QuoteChallenge } from './wires/host/fresh-quote.ts'
 export type {
   FirmwareListDocument,
   ImageBuildStatus,

@@ -79,3 +79,39 @@ export const isForwarded = (host: string): boolean =>
   [managementHost, loginHost, graphHost, collateralHost].includes(host) ||
   /^[a-z0-9-]+\.(vault|managedhsm)\.[a-z.]+$/.test(host) ||
   /^[a-z0-9-]+(\.[a-z0-9]+)?\.attest\.[a-z.]+$/.test(host)
+
+/*
+ * Which issuer a token names: the name under which its provider was asked.
+ *
+ * - The provider's own name, under attest.strongroom.internal. Boots always ask under it, so that a key released to a VM
+ *   outlives a shell's settings.
+ * - Azure's name of a region's shared provider, while the owner has Azure's public names answered here. Both names have
+ *   the same keys and policies.
+ *
+ * A tenant's provider has only its own name: the one under azure.net may be another tenant's on Azure.
+ */
+
+/** Azure's names of the regions' shared providers, each with this installation's. */
+export const azureSharedHosts: readonly (readonly [azure: string, own: string])[] = attestationRegionCodes.map(
+  (code) => [`shared${code}.${code}.attest.azure.net`, sharedAttestationHost(code)],
+)
+
+/** This installation's shared provider for Azure's of the same region; undefined for any other host. */
+export const ownSharedHost = (azureHost: string): string | undefined =>
+  azureSharedHosts.find(([azure]) => azure === azureHost)?.[1]
+
+/** The same for an issuer: an origin in lower case, without a trailing slash. */
+export function ownSharedIssuer(azureIssuer: string): string | undefined {
+  const own = azureIssuer.startsWith('https://') ? ownSharedHost(azureIssuer.slice('https://'.length)) : undefined
+  return own === undefined ? undefined : `https://${own}`
+}
+
+/** What to write instead of an authority that issues no tokens here: one line, for refusals and warnings. */
+export function authorityRemedy(authority: string): string {
+  const own = ownSharedIssuer(authority)
+  if (own === undefined) return `Replace the authority ${authority} by a provider under attest.${domain}.`
+  return (
+    `Replace the authority ${authority} by ${own}, or let Azure's name mean it: ` +
+    'strongroom env --public-names, or STRONGROOM_MAP_AZURE_PROVIDERS=1 for the server.'
+  )
+}

@@ -22,6 +22,7 @@
  * GET    /secrets/{name}[/{version}], PATCH, DELETE, lists, deleted secrets, backup and restore: as for keys
  * POST   /keys/{name}[/{version}]/release                 KeyReleaseRequest → 200 KeyReleaseAnswer
  * POST   /keys/{name}/{version}/guest-state-generation    GuestStateGenerationRequest → 200 GuestStateGeneration
+ * POST   /keys/{name}/{version}/latest-launch             { nonce } → 200 SignedLatestLaunch
  *
  * Each with `?api-version=`; bearer token with audience `vaultAudience`.
  */
@@ -267,7 +268,17 @@ export interface KeyTransferBlob {
   generator?: string
 }
 
-export type { GuestStateGeneration, GuestStateGenerationRequest } from './wires/vault/vault-wire.ts'
+export type { GuestStateGeneration, GuestStateGenerationRequest, SignedLatestLaunch } from './wires/vault/vault-wire.ts'
+
+/** Which launch raised the counter of a guest state last, signed with the caller's nonce. */
+export interface LatestLaunch {
+  /** Key identifier with version. */
+  kid: string
+  nonce: string
+  generation: number
+  /** SHA-256 of its claims, hexadecimal; null before the first, and if a release before this one counted it. */
+  launch: string | null
+}
 
 /** Tag of a released key: the lowest generation of the guest state that counts as not rolled back, as a decimal. */
 export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'

@@ -21,8 +21,15 @@ const spki = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }))
 const signature = (data: Uint8Array): Uint8Array =>
   ecdsaSignature(sign('sha384', data, { key: privateKey, dsaEncoding: 'ieee-p1363' }))
 const [notBefore, notAfter] = [new Date('2026-01-01T00:00:00Z'), new Date('2056-01-01T00:00:00Z')]
-const issuer = encodeName([['CN', 'Authority'], ['O', 'Straße']]) // prettier-ignore
-const subject = encodeName([['CN', 'Leaf'], ['OU', 'Unit'], ['C', 'DE']]) // prettier-ignore
+const issuer = encodeName([
+  ['CN', 'Authority'],
+  ['O', 'Straße'],
+])
+const subject = encodeName([
+  ['CN', 'Leaf'],
+  ['OU', 'Unit'],
+  ['C', 'DE'],
+])
 
 function issued(serialNumber: bigint | Uint8Array = 0x8003n): Uint8Array<ArrayBuffer> {
   const extensions = [...authorityExtensions(0), extendedKeyUsage([extendedUsages.codeSigning])]

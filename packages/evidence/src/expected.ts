@@ -26,7 +26,10 @@ export {
 } from './expect/measure/snp-launch-digest.ts'
 export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './expect/measure/snp-vmsa.ts'
 export { bootRegisters, nothingPassed, separatorAlone, type BootRegisters } from './expect/predict/boot-registers.ts'
+export { firmwareEvents, firmwareRegister, predictPcr0, type FirmwareEvent } from './expect/predict/pcr0.ts'
 export { acpiFiles, predictPcr1, tableLoader } from './expect/predict/pcr1.ts'
+export { machineTables, predictMachine } from './expect/predict/acpi/machine-tables.ts'
+export { machineLimits, pciWindow, type Machine } from './expect/predict/acpi/machine.ts'
 export { bootPhases, systemdPhases, type BootPhase } from './eventlog/boot-phases.ts'
 export { isUnifiedKernelImage, predictPcr11, sectionDigests } from './expect/predict/pcr11.ts'
 export { measureBootFile, type BootFile } from './expect/predict/measured-boot-file.ts'
@@ -39,6 +42,7 @@ export {
   verifyImageMeasurements,
   type ImageMeasurements,
   type MeasuredImage,
+  type RootPartition,
 } from './expect/predict/image-measurements.ts'
 export {
   bootFileText,
@@ -89,6 +93,8 @@ export {
   volumeText,
   type Volume,
 } from './expect/predict/pcr15.ts'
+export { launchIndex, readLaunchRecord, writeLaunchRecord, type LaunchRecord } from './tpm/launch-record.ts'
+export { verifySshHostKey } from './expect/predict/ssh-host-key.ts'
 export { parseUserspaceLog, type UserspaceRecord } from './eventlog/userspace-log.ts'
 export { predictRtmrs, type Measured, type TdDirectBoot } from './expect/predict/rtmr.ts'
 export { tdHob } from './expect/predict/td-hob.ts'

@@ -3,7 +3,7 @@ export { ByteReader } from './core/bytes/byte-reader.ts'
 export { ByteWriter } from './core/bytes/byte-writer.ts'
 export { concat, equal, isZero, reversed, utf8 } from './core/bytes/bytes.ts'
 export { digest, digestLength, forWebCrypto, type HashName } from './core/bytes/digest.ts'
-export { formatGuid, parseGuid } from './core/bytes/guid.ts'
+export { formatGuid, formatUuid, parseGuid } from './core/bytes/guid.ts'
 export { fromHex, toHex } from './core/bytes/hex.ts'
 export { DerReader, derTag, type DerValue } from './core/der/der-reader.ts'
 export * from './core/der/der-values.ts'
@@ -139,7 +139,8 @@ export {
   type TpmPublic,
   type TpmPublicKey,
 } from './tpm/public.ts'
-export { verifyCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
+export type { NvPublic } from './tpm/nv-public.ts'
+export { verifyCertify, verifyNvCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
 export { parseTpmtSignature, verifyTpmSignature, type TpmSignature } from './tpm/signature.ts'
 export { parsePlatformClaim, type PlatformClaim } from './tpm/platform-claim.ts'
 export { pcrPolicyDigest, requirePcrBoundKey } from './tpm/pcr-policy.ts'

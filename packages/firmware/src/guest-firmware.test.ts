@@ -6,7 +6,7 @@ import { guestFirmwarePath } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { guestFirmware } from './guest-firmware.ts'
 import { hardenFirmware } from './harden.ts'
-import { filesOf, findDriverVolume } from './volume.ts'
+import { filesOf, findDriverVolume, findVolume } from './volume.ts'
 import { xz } from './xz.ts'
 
 const section = Buffer.from('98584eee143959429d6edc7bd79403cf', 'hex')
@@ -71,12 +71,47 @@ describe.skipIf(!existsSync(guestFirmwarePath))('the firmware of guests', () => 
   it('has no driver for what guests do not start from: network, USB, SATA, a screen, menus', async () => {
     const [before, after] = [await code(await readFile(guestFirmwarePath)), await code(await guestFirmware())]
     const has = (volume: Buffer, name: string): boolean => volume.includes(Buffer.from(`${name}\0`, 'utf16le'))
-    const gone = ['TlsDxe', 'Ip4Dxe', 'UefiPxeBcDxe', 'IScsiDxe', 'VirtioNetDxe', 'UsbBusDxe', 'SataController', 'NvmExpressDxe', 'VirtioScsiDxe', 'QemuVideoDxe', 'SetupBrowser', 'QemuKernelLoaderFsDxe', 'EbcDxe'] // prettier-ignore
-    const needed = ['SecurityStubDxe', 'VariableSmm', 'Tcg2Dxe', 'VirtioBlkDxe', 'BdsDxe', 'Fat']
+    const gone = [
+      'TlsDxe',
+      'Ip4Dxe',
+      'UefiPxeBcDxe',
+      'IScsiDxe',
+      'VirtioNetDxe',
+      'UsbBusDxe',
+      'SataController',
+      'NvmExpressDxe',
+      'VirtioScsiDxe',
+      'QemuVideoDxe',
+      'SetupBrowser',
+      'QemuKernelLoaderFsDxe',
+      'EbcDxe',
+      'VirtioRngDxe',
+    ]
+    const needed = ['RngDxe', 'SecurityStubDxe', 'VariableSmm', 'Tcg2Dxe', 'VirtioBlkDxe', 'BdsDxe', 'Fat']
     expect([...gone, ...needed].filter((name) => !has(before.volume, name))).toEqual([])
     expect(gone.filter((name) => has(after.volume, name))).toEqual([])
     expect(needed.filter((name) => !has(after.volume, name))).toEqual([])
     expect(after.volume.length).toBeLessThan(before.volume.length / 3)
+  })
+
+  it('has a first volume that differs from Debian’s in what one driver waits for, its core’s timer, and a length', async () => {
+    const [before, after] = [await code(await readFile(guestFirmwarePath)), await code(await guestFirmware())]
+    const [was, is] = [before, after].map(({ volume }) => {
+      const { offset, length } = findVolume(volume, 0x04)!
+      return volume.subarray(offset, offset + length)
+    }) as [Buffer, Buffer]
+    const waits = Buffer.from('15d130a0dd547b449064f206883d7ccc02f49c8f13e7f021478f49f5ffecf42d400308', 'hex')
+    const at = is.indexOf(waits)
+    expect([was.includes(waits), is.includes(waits, at + 1), was.toString('hex', at + 16, at + 35)]).toEqual([
+      false,
+      false,
+      waits.toString('hex', 16),
+    ])
+    const changed = [...was.keys()].filter((each) => was[each] !== is[each] && (each < at || each >= at + 16))
+    const timer = changed.shift()!
+    expect([changed.shift(), was.readUInt32LE(timer), is.readUInt32LE(timer)]).toEqual([timer + 1, 0, 0x608])
+    // Three times the length of the drivers' volume.
+    expect(changed.length).toBeLessThanOrEqual(9)
   })
 
   it('differs outside its code in the length of its drivers alone: a host brings nothing in there', async () => {

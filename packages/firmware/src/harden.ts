@@ -1,9 +1,11 @@
 import { findCode, unpack, withCode, type Code } from './compressed-code.ts'
+import { withSteadyFirstVolume } from './first-volume.ts'
 import { withoutKernelLoader } from './kernel-loader.ts'
 import { withoutUnusedDrivers } from './unused-drivers.ts'
 
 /**
- * OVMF without its kernel loader and without the drivers that no guest uses. Firmware with neither is returned unchanged.
+ * OVMF without its kernel loader and without the drivers that no guest uses, and with a first volume that PCR 0 follows
+ * from. Firmware that has all of this is returned unchanged.
  * @param firmware content of a flash file
  * @throws FirmwareError if it is not built like OVMF
  */
@@ -30,5 +32,5 @@ export async function isHardenedFrom(made: Uint8Array, source: Uint8Array): Prom
 
 const harden = (o: Code): Code => {
   const { code, boot } = withoutUnusedDrivers(o)
-  return { code: withoutKernelLoader(code), boot }
+  return { code: withSteadyFirstVolume(withoutKernelLoader(code)), boot }
 }

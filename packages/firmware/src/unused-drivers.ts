@@ -58,6 +58,8 @@ const unused = {
   ScsiDisk: '0a66e322-3740-4cce-ad62-bd172cecca35',
   UdfDxe: '905f13b0-8f91-4b0a-bd76-e1e78f9422e4',
   RamDiskDxe: '28a03ff4-12b3-4305-a417-bb1a4f94081e',
+  // Random numbers of the host's: the kernel would credit them as a seed. RngDxe offers the processor's.
+  VirtioRngDxe: '58e26f0d-cbac-4bba-b70f-18221415665a',
   // Menus: the host is at the keyboard.
   SetupBrowser: 'ebf342fe-b1d3-4ef8-957c-8048606ff671',
   DisplayEngine: 'e660ea85-058e-4b55-a54b-f02f83a24707',

@@ -25,19 +25,22 @@ const erased = 0xff
 
 const aligned = (value: number, to: number): number => Math.ceil(value / to) * to
 
+/** The volume with the DXE core, which has the firmware’s drivers. @returns as for `findVolume` */
+export const findDriverVolume = (code: Buffer): ReturnType<typeof findVolume> => findVolume(code, dxeCore)
+
 /**
- * The volume with the DXE core, which has the firmware’s drivers (UEFI PI 1.8 volume 3, sections 2.1 to 3.2).
+ * The volume with a file of this type (UEFI PI 1.8 volume 3, sections 2.1 to 3.2).
  * @param code sections, unpacked
  * @returns where the volume is, bytes; undefined if there is none
  */
-export function findDriverVolume(code: Buffer): { offset: number; length: number } | undefined {
+export function findVolume(code: Buffer, type: number): { offset: number; length: number } | undefined {
   for (let at = 0; at + 4 <= code.length;) {
     const length = code.readUIntLE(at, 3)
     if (length < 4 || at + length > code.length) return undefined
     const volume = { offset: at + 4, length: length - 4 }
     if (code[at + 3] === volumeSection) {
       const files = filesOf(code.subarray(at + 4, at + length))
-      if (files?.some(({ type }) => type === dxeCore) === true) return volume
+      if (files?.some((file) => file.type === type) === true) return volume
     }
     at = aligned(at + length, 4)
   }

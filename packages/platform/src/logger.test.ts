@@ -36,6 +36,19 @@ it('writes no secret of an error, a list, a child logger or anything deep, and w
     expect(text).toContain(kept)
 })
 
+it('writes control characters and direction marks as escapes, in messages and members (attack E22)', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'strongroom-log-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const file = join(directory, 'server.log')
+  const hidden = '\u001b[2K\r\n\u007f\u009b8m\u061c\u200e\u202e\u2066\u2028'
+  createLogger({ level: 'info', file })
+    .child({ [hidden]: hidden })
+    .info({ name: hidden }, hidden)
+  const text = readFileSync(file, 'utf8')
+  expect(text).toMatch(/^[^\p{Cc}\u061c\u200e\u202e\u2066\u2028]+\n$/u)
+  expect(JSON.parse(text)).toMatchObject({ name: hidden, msg: hidden, [hidden]: hidden })
+})
+
 it('puts a log file aside when it is large, and goes on', () => {
   const directory = mkdtempSync(join(tmpdir(), 'strongroom-log-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))

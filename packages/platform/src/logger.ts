@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { visibleText } from '@strongroom/contract'
 import { pino } from 'pino'
 
 export type Logger = pino.Logger
@@ -45,6 +46,11 @@ const redactedLine = (line: Record<string, unknown>): Record<string, unknown> =>
 /** A log file is rotated to `{file}.1` at this size, so at most two of them exist. */
 const fileLimit = 32 * 1024 * 1024
 
+/** Readers of a log see what is in its lines: JSON leaves C1 and direction marks. */
+const shownIn = (destination: pino.DestinationStream): pino.DestinationStream => ({
+  write: (line) => destination.write(visibleText(line, '\n')),
+})
+
 /** JSON lines on standard output, or in `file` (0600). Fields named like secrets are replaced by `[redacted]`. */
 export function createLogger(o: { level: string; file?: string; fileLimit?: number }): Logger {
   const options: pino.LoggerOptions = {
@@ -53,7 +59,8 @@ export function createLogger(o: { level: string; file?: string; fileLimit?: numb
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { log: redactedLine },
   }
-  const logger = o.file === undefined ? pino(options) : pino(options, openLogFile(o.file, o.fileLimit ?? fileLimit))
+  const destination = o.file === undefined ? pino.destination(1) : openLogFile(o.file, o.fileLimit ?? fileLimit)
+  const logger = pino(options, shownIn(destination))
   // pino applies formatters to lines, but not to a child logger's bindings. Children inherit this from their parent.
   const makeChild: unknown = Reflect.get(logger, 'child')
   logger.child = function childOf(this: unknown, bindings: pino.Bindings, settings?: pino.ChildLoggerOptions) {

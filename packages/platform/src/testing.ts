@@ -1,5 +1,6 @@
 export { spread, spreadTo } from './testing/cases.ts'
+export { costOf, type Cost } from './testing/cost.ts'
 export { kept } from './testing/kept.ts'
-export { openRaw, refuseInserts, type RawDatabase } from './testing/raw-database.ts'
+export { openRaw, refuseInserts, rowCounts, type RawDatabase } from './testing/raw-database.ts'
 export { describeStores, type OpenTestStore } from './testing/stores.ts'
 export { testSealer } from './testing/test-sealer.ts'

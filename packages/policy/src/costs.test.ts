@@ -35,6 +35,19 @@ describe('limits', () => {
     )
   })
 
+  it('counts each match as several steps, since the claims of the earlier conditions are copied for it (attack P4)', () => {
+    const claims: Claim[] = Array.from({ length: 60 }, (_, value) => ({
+      type: 'a',
+      value,
+      issuer: 'AttestationService',
+    }))
+    const pairs = 'a:[type=="a"]&&b:[type=="a"]=>add(type="c", value=a.value);'
+    const rules = (count: number): string => `version=1.0;authorizationrules{${pairs.repeat(count)}=>permit();};`
+    expect(run(rules(4), claims).permitted).toBe(true)
+    const { expected, position } = refusal(() => run(rules(6), claims))
+    expect([expected, position.column < rules(6).length]).toEqual(['at most 150000 steps in one evaluation', true])
+  })
+
   it('ends a policy that makes its strings ever longer', () => {
     const twice = 'c:[type=="s"]=>add(type="s", value=AppendString(c.value, c.value));'
     expect(

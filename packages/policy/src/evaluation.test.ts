@@ -130,7 +130,8 @@ describe('issuance', () => {
 
   it('lets no computed name speak for the service', () => {
     const outcome = run(
-      'version=1.2;authorizationrules{=>permit();};issuancerules{c:[type=="n"]=>issue(type=AppendString("x-ms-", c.value), value="azure-compliant-cvm");=>issue(type="y", value=1);};',
+      'version=1.2;authorizationrules{=>permit();};issuancerules{c:[type=="n"]=>issue(type=AppendString("x-ms-", ' +
+        'c.value), value="azure-compliant-cvm");=>issue(type="y", value=1);};',
       { n: 'compliance-status' },
     )
     expect(Object.fromEntries(outcome.issued)).toEqual({ y: [1] })
@@ -201,7 +202,9 @@ describe('functions of version 1.2', () => {
   it('reads runtime data as JSON', () => {
     const claims = { 'x-ms-runtime': { 'vm-configuration': { 'secure-boot': true } } }
     const rules =
-      'c:[type=="x-ms-runtime", issuer=="AttestationService"]=>add(type="sb", value=JsonToClaimValue(JmesPath(c.value, "\\"vm-configuration\\".\\"secure-boot\\"")));[type=="sb", value==true]=>permit();'
+      'c:[type=="x-ms-runtime", issuer=="AttestationService"]=>add(type="sb", ' +
+      'value=JsonToClaimValue(JmesPath(c.value, "\\"vm-configuration\\".\\"secure-boot\\"")));[type=="sb", ' +
+      'value==true]=>permit();'
     expect(authorize(rules, claims)).toBe(true)
     expect(authorize(rules, { 'x-ms-runtime': { 'vm-configuration': { 'secure-boot': 'true' } } })).toBe(false)
   })

@@ -26,7 +26,9 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
       rule: formatRule(deny),
       position: deny.position,
       expected: 'no deny() to run',
-      found: `${formatRule(deny)} ran: ${deny.conditions.map((condition) => describe(condition, claims)).join('; ') || 'it has no condition'}`,
+      found:
+        `${formatRule(deny)} ran: ` +
+        `${deny.conditions.map((condition) => describe(condition, claims)).join('; ') || 'it has no condition'}`,
     }
   }
   const permits = rules.filter((rule) => rule.action.kind === 'permit')

@@ -139,8 +139,8 @@ describe('what evaluation costs', () => {
       `authorizationrules{${'[type=="t", value=="x"]=>deny();'.repeat(count)}=>permit();};`
     // One step per 1024 characters, besides those for the tests.
     const claims = { t: 'y'.repeat(1_024_000) }
-    expect(refusal(rules(190), claims)).toEqual(['evaluated'])
-    expect(refusal(rules(205), claims)[3]).toMatch(/^at most 200000 steps/)
+    expect(refusal(rules(140), claims)).toEqual(['evaluated'])
+    expect(refusal(rules(155), claims)[3]).toMatch(/^at most 150000 steps/)
   })
 
   it('counts claims that come into the set, and no claim that is there', () => {

@@ -16,7 +16,7 @@ export const policyLimits = {
   callDepth: 16,
   stringCharacters: 16_384,
   /** Claim comparisons and expression evaluations in one run. */
-  steps: 200_000,
+  steps: 150_000,
   /** Combined matches of one rule's conditions. */
   matchesPerRule: 4_096,
   /** Claims in the incoming set, including the service's. */

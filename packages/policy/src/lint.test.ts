@@ -29,7 +29,9 @@ describe('warnings', () => {
   it('name queries that cannot be read and properties that change nothing, with their places', () => {
     const warnings = lintPolicy(
       parsePolicy(
-        'version=1.2;\nconfigurationrules{ =>issueproperty(type="omit_x5d", value=true); };\nauthorizationrules{ c:[type=="a"]=>add(type="b", value=JmesPath(c.value, "a[")); [type=="b"]=>permit(); };',
+        'version=1.2;\nconfigurationrules{ =>issueproperty(type="omit_x5d", value=true); };\n' +
+          'authorizationrules{ c:[type=="a"]=>add(type="b", value=JmesPath(c.value, "a[")); [type=="b"]=>permit(); ' +
+          '};',
       ),
     )
     expect(warnings.map(({ code, position }) => [code, position.line, position.column])).toEqual([

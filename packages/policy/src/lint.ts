@@ -59,7 +59,8 @@ function decisions(rules: Rule[]): Warning[] {
   const message =
     denies.length === 0
       ? 'This permit() has no condition and no rule denies: any genuine evidence gets a token, compliant or not, debuggable or not.'
-      : 'This permit() has no condition: evidence gets a token unless a deny() finds the claim that it looks for. A claim that is absent denies nothing.'
+      : 'This permit() has no condition: evidence gets a token unless a deny() finds the claim that it looks for. A ' +
+        'claim that is absent denies nothing.'
   return [{ code: 'PermitsEverything', position: open.position, message }]
 }
 

@@ -32,6 +32,9 @@ export function matchRule(
   return matches
 }
 
+/** Steps: what a match takes is copied for each that extends it. */
+const perBinding = 6
+
 function* extend(condition: Condition, scope: Scope, claims: ClaimSet): Generator<Bindings> {
   if (condition.negated || condition.id === undefined) {
     let found = false
@@ -44,7 +47,9 @@ function* extend(condition: Condition, scope: Scope, claims: ClaimSet): Generato
     return
   }
   for (const claim of candidates(condition, claims)) {
-    if (satisfies(claim, condition, scope)) yield new Map(scope.bindings).set(condition.id, claim)
+    if (!satisfies(claim, condition, scope)) continue
+    scope.budget.step(condition.position, perBinding)
+    yield new Map(scope.bindings).set(condition.id, claim)
   }
 }
 

@@ -172,7 +172,9 @@ describe('what may not leave a policy', () => {
     expect(
       issue(`c:[type=="pcrs"] => issue(type="q", value=ContainsOnlyValue(JsonToClaimValue(${query}), true));`, pcrs),
     ).toEqual({ q: true })
-    const rules = `c:[type=="pcrs"] => add(type="ok", value=JsonToClaimValue(${query})); [type=="ok", value==true] => issue(type="pcr0", value="as expected");`
+    const rules =
+      `c:[type=="pcrs"] => add(type="ok", value=JsonToClaimValue(${query})); [type=="ok", value==true] => ` +
+      'issue(type="pcr0", value="as expected");'
     expect(issue(rules, pcrs)).toEqual({ pcr0: 'as expected' })
   })
 
@@ -195,7 +197,9 @@ describe('a claim', () => {
 
   it('that sets a property is seen by later rules', () => {
     const text =
-      'version=1.1;configurationrules{=>issueproperty(type="report_validity_in_minutes", value=5);};authorizationrules{[type=="report_validity_in_minutes", value==5, issuer=="AttestationPolicy"]=>permit();};'
+      'version=1.1;configurationrules{=>issueproperty(type="report_validity_in_minutes", ' +
+      'value=5);};authorizationrules{[type=="report_validity_in_minutes", value==5, ' +
+      'issuer=="AttestationPolicy"]=>permit();};'
     expect(evaluatePolicy(parsePolicy(text), []).permitted).toBe(true)
   })
 })

@@ -1,7 +1,5 @@
-import { attestationRegionCodes, sharedAttestationHost } from '@strongroom/contract'
+import { ownSharedIssuer } from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
-
-const shared = /^https:\/\/shared([a-z0-9]+)\.([a-z0-9]+)\.attest\.azure\.net$/
 
 /**
  * This installation's shared provider for the region whose Azure shared provider is given; undefined for any other
@@ -14,8 +12,7 @@ const shared = /^https:\/\/shared([a-z0-9]+)\.([a-z0-9]+)\.attest\.azure\.net$/
  * ownProviderFor('https://attest.example.org') // => undefined
  */
 export function ownProviderFor(authority: string): string | undefined {
-  const [, code = '', zone] = shared.exec(authority) ?? []
-  return code === zone && attestationRegionCodes.includes(code) ? `https://${sharedAttestationHost(code)}` : undefined
+  return ownSharedIssuer(authority)
 }
 
 /**
@@ -25,7 +22,8 @@ export function ownProviderFor(authority: string): string | undefined {
  * import { meantAuthority } from '@strongroom/release-policy'
  *
  * meantAuthority('https://sharedeus.eus.attest.azure.net/', { mapsAzureProviders: false }) // => 'https://sharedeus.eus.attest.azure.net'
- * meantAuthority('https://sharedeus.eus.attest.azure.net/', { mapsAzureProviders: true }) // => 'https://sharedeus.eus.attest.strongroom.internal'
+ * const meant = meantAuthority('https://sharedeus.eus.attest.azure.net/', { mapsAzureProviders: true })
+ * meant // => 'https://sharedeus.eus.attest.strongroom.internal'
  */
 export function meantAuthority(authority: string, o: { mapsAzureProviders: boolean }): string | undefined {
   const normal = normalAuthority(authority)

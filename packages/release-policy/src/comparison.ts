@@ -83,7 +83,8 @@ export function requirementText({ operator, operand }: Pick<Comparison, 'operato
  * @example
  * import { comparisonText } from '@strongroom/release-policy'
  *
- * comparisonText({ claim: 'x-ms-sevsnpvm-bootloader-svn', operator: 'greaterOrEquals', operand: 3 }) // => 'x-ms-sevsnpvm-bootloader-svn is at least 3'
+ * const text = comparisonText({ claim: 'x-ms-sevsnpvm-bootloader-svn', operator: 'greaterOrEquals', operand: 3 })
+ * text // => 'x-ms-sevsnpvm-bootloader-svn is at least 3'
  * comparisonText({ claim: 'x-ms-attestation-type', operator: 'equals', operand: 'sevsnpvm' }) // => 'x-ms-attestation-type = "sevsnpvm"'
  */
 export const comparisonText = (comparison: Comparison): string =>

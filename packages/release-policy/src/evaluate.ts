@@ -20,7 +20,8 @@ export interface FailedCondition {
  *
  * const condition = { allOf: [{ claim: 'tee', equals: 'sevsnpvm' }, { claim: 'secureboot', equals: true }] }
  * failedConditions(condition, { tee: 'sevsnpvm', secureboot: true }) // => []
- * failedConditions(condition, { tee: 'sevsnpvm', secureboot: 'true' }).map(({ claim, actual }) => [claim, actual]) // => [['secureboot', 'true']]
+ * const failed = failedConditions(condition, { tee: 'sevsnpvm', secureboot: 'true' })
+ * failed.map(({ claim, actual }) => [claim, actual]) // => [['secureboot', 'true']]
  */
 export function failedConditions(condition: ReleaseCondition, claims: Record<string, unknown>): FailedCondition[] {
   if ('claim' in condition) {

@@ -277,8 +277,14 @@ describe('linting a release policy', () => {
     expect(codes(twice)).toEqual(['AuthorityNotTrusted $.anyOf[0].authority', 'SameAuthorityTwice $.anyOf[1]'])
     // For Azure's shared provider it names the local one; for others it cannot.
     const [foreign] = lintReleasePolicy(twice)
-    expect(foreign!.remedy).toContain('Name https://sharedweu.weu.attest.strongroom.internal')
+    expect(foreign!.remedy).toContain(
+      'Replace the authority https://sharedweu.weu.attest.azure.net by https://sharedweu.weu.attest.strongroom.internal',
+    )
     expect(foreign!.remedy).toContain('STRONGROOM_MAP_AZURE_PROVIDERS=1')
+    const elsewhere = { ...entry, authority: 'https://sharedxyz.xyz.attest.azure.net' }
+    const [several] = lintReleasePolicy(readReleasePolicy(JSON.stringify({ anyOf: [elsewhere, entry] })))
+    expect(several!.remedy).toContain('Replace the authority https://sharedweu.weu.attest.azure.net by')
+    expect(several!.remedy).not.toContain('\n')
     const other = { ...entry, authority: 'https://alpha.weu.attest.azure.net' }
     const [alone] = lintReleasePolicy(readReleasePolicy(JSON.stringify({ anyOf: [other] })))
     expect(alone!.remedy).not.toContain('STRONGROOM_MAP_AZURE_PROVIDERS')

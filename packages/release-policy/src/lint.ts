@@ -1,6 +1,12 @@
-import { domain, type ReleaseAuthority, type ReleaseCondition, type ReleasePolicy } from '@strongroom/contract'
+import {
+  authorityRemedy,
+  domain,
+  ownSharedIssuer,
+  type ReleaseAuthority,
+  type ReleaseCondition,
+  type ReleasePolicy,
+} from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
-import { ownProviderFor } from './azure-providers.ts'
 import { knownClaim, nestedUnder, structuredClaims, type KnownClaim } from './claims.ts'
 import { comparisonOf, isOrder, type Comparison, type Operand } from './comparison.ts'
 
@@ -62,17 +68,16 @@ function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] 
   const warnings: LintWarning[] = []
   const origins = anyOf.map(({ authority }) => normalAuthority(authority))
   const foreign = origins.flatMap((origin, index) => (origin?.endsWith(`.attest.${domain}`) === true ? [] : [index]))
-  if (foreign.length > 0) {
-    const own = ownProviderFor(origins[foreign[0]!] ?? '')
+  const [first] = foreign
+  if (first !== undefined) {
+    const replaced = foreign.find((index) => ownSharedIssuer(origins[index] ?? '') !== undefined) ?? first
     warnings.push({
       code: 'AuthorityNotTrusted',
-      place: `${list}[${foreign[0]}].authority`,
-      message: `${foreign.length} of ${anyOf.length} authorities are not attestation providers of a Strongroom installation, which releases keys only for tokens from its own providers.`,
-      remedy: `Name ${own ?? `a provider under attest.${domain}`}; on Azure the policy may be right as written.${
-        own === undefined
-          ? ''
-          : ' An installation whose server was started with STRONGROOM_MAP_AZURE_PROVIDERS=1 accepts its own provider instead.'
-      }`,
+      place: `${list}[${first}].authority`,
+      message:
+        `${foreign.length} of ${anyOf.length} authorities are not attestation providers of a Strongroom ` +
+        'installation, which releases keys only for tokens from its own providers.',
+      remedy: `${authorityRemedy(origins[replaced] ?? anyOf[replaced]!.authority)} On Azure the policy may be right as written.`,
     })
   }
   const texts = new Map<string, number>()
@@ -110,7 +115,8 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
       'DebugNotExcluded',
       place,
       'A VM whose host can read and write its memory (debug) can satisfy the entry.',
-      'Add x-ms-compliance-status = azure-compliant-cvm, which no debuggable VM has, or x-ms-sevsnpvm-is-debuggable = false or tdx_td_attributes_debug = false.',
+      'Add x-ms-compliance-status = azure-compliant-cvm, which no debuggable VM has, or ' +
+        'x-ms-sevsnpvm-is-debuggable = false or tdx_td_attributes_debug = false.',
     )
   }
   const forms = new Set(all.map((leaf) => formOf(leaf)))
@@ -118,14 +124,16 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
     warn(
       'FlatAndNested',
       place,
-      `The entry requires both top-level claims and claims below ${nestedUnder}. A token from a VM's boot has only the former, a token fetched by a guest only the latter.`,
+      `The entry requires both top-level claims and claims below ${nestedUnder}. A token from a VM's boot has ` +
+        'only the former, a token fetched by a guest only the latter.',
       `Write all of them below ${nestedUnder} for guests (/attest/AzureGuest), or none for the boot (/attest/SevSnpVm, /attest/TdxVm).`,
     )
   } else if (forms.has('flat')) {
     warn(
       'FlatClaims',
       place,
-      'The entry requires top-level claims: a VM satisfies it while it boots, but programs in a guest never do, because their tokens nest these claims.',
+      'The entry requires top-level claims: a VM satisfies it while it boots, but programs in a guest never do, ' +
+        'because their tokens nest these claims.',
       `For programs in guests, write ${nestedUnder} before each of them; for disk keys, leave them.`,
     )
   }
@@ -210,7 +218,9 @@ function lintKnown({ claim, operator, operand, place }: Leaf, known: KnownClaim,
     warnings.push({
       code: 'ClaimType',
       place: `${place}.${operator}`,
-      message: `${claim} is a ${known.type}, and is never ${operator === 'notEquals' ? 'compared with' : 'equal to'} the ${typeof operand} ${JSON.stringify(operand)}.`,
+      message:
+        `${claim} is a ${known.type}, and is never ${operator === 'notEquals' ? 'compared with' : 'equal to'} the ` +
+        `${typeof operand} ${JSON.stringify(operand)}.`,
       remedy: `Write ${JSON.stringify(converted(operand, known.type))}.`,
     })
   }

@@ -9,3 +9,4 @@ export {
 export type { KeyStore } from './pki/keys.ts'
 export type { Clock } from './clock.ts'
 export type { TdxGuest, TdxLaunch, TdxPlatform } from './tdx-platform.ts'
+export { tinyFirmware } from './tiny-firmware.ts'

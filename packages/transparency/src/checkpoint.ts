@@ -16,7 +16,8 @@ export interface Checkpoint {
  * @example
  * import { emptyFrontier, formatCheckpoint, rootOf } from '@strongroom/transparency'
  *
- * formatCheckpoint({ origin: 'vault.example/operationlog', size: 0, root: rootOf(emptyFrontier) }).split('\n') // => ['vault.example/operationlog', '0', '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', '']
+ * const text = formatCheckpoint({ origin: 'vault.example/operationlog', size: 0, root: rootOf(emptyFrontier) })
+ * text // => 'vault.example/operationlog\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n'
  */
 export function formatCheckpoint(checkpoint: Checkpoint): string {
   return `${checkpoint.origin}\n${checkpoint.size}\n${toBase64(checkpoint.root)}\n`

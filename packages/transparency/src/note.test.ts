@@ -20,7 +20,9 @@ describe('signed notes', () => {
         '\u2019',
         "'",
       )
-    const note = `${text}\n\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n`
+    const note =
+      `${text}\n\u2014 PeterNeumann ` +
+      'x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n'
     expect(await openNote(note, key)).toBe(text)
     await expect(openNote(note.replace('answer', 'Answer'), key)).rejects.toMatchObject({ code: 'SignatureInvalid' })
   })

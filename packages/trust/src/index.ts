@@ -1,13 +1,23 @@
-export type { BootPins, SettingsReference } from './asked.ts'
-export type { AskedFirmware, PinnedFirmware } from './firmware-link.ts'
-export { verifyBackupReport, verifyRestoreOffer } from './backup/links.ts'
-export type { AskedImage } from './image-link.ts'
-export type { Link, Outcome } from './link.ts'
-export type { LaunchFirmware, LaunchReference } from './measurement-link.ts'
+export { firstUseWarnings, type KnownName, type TrustWarning } from './pins/first-use.ts'
+export { verifyBackupReport, verifyRestoreOffer } from './backup.ts'
+export { guestAnswerMs, whyUnanswered, type AskedGuest } from './links/running-guest-link.ts'
+export { sourceNames, type Source } from './provenance/known.ts'
+export type { Link, Outcome } from './provenance/link.ts'
 export { vmIdOf } from './decided-vm.ts'
 export { verifyLinks, type TrustReport, type TrustRequest } from './report.ts'
-export type { AskedBackup } from './backup/restored.ts'
+export type {
+  AskedBackup,
+  AskedFirmware,
+  AskedImage,
+  AskedProvider,
+  BootPins,
+  LaunchFirmware,
+  LaunchReference,
+  PinnedFirmware,
+  SettingsReference,
+} from './provenance/request.ts'
 export { parseAnchors, rootsOf, type Roots } from './roots.ts'
-export type { FetchKeySet } from './token-link.ts'
+export type { FetchKeySet } from './provenance/signed.ts'
 export { askedByRecord, providerIdOf, type VmRecord } from './vm-record.ts'
-export { sharedIssuer, type AskedProvider, type Verifier, type VerifierKey } from './verifier.ts'
+export { sharedIssuer } from './provenance/asked.ts'
+export type { Verifier, VerifierKey } from './links/verifier.ts'

@@ -5,48 +5,37 @@ import type {
   StatelessBootEvidence,
   VerifierSettings,
 } from '@strongroom/contract'
+import type { KeyRelease, RuntimeClaims } from '@strongroom/evidence'
 import type { ImageMeasurements } from '@strongroom/evidence/expected'
-import type { BootPins, SettingsReference } from './asked.ts'
-import { claimsLink, transferKeyLink } from './claims-link.ts'
-import { customerLink } from './customer-link.ts'
-import { firmwareLink, type AskedFirmware, type PinnedFirmware } from './firmware-link.ts'
-import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
-import { demand, judge, LinkNotChecked, type Link } from './link.ts'
-import type { AskedBackup } from './backup/restored.ts'
+import { claimsLink, transferKeyLink } from './links/claims-link.ts'
+import { customerLink } from './links/customer-link.ts'
+import { diskLink } from './links/disk-link.ts'
+import { firmwareLink } from './links/firmware-link.ts'
+import { guestStateLink } from './links/guest-state-link.ts'
+import { hostKeyLink, noHostKey } from './links/host-key-link.ts'
+import { imageLink } from './links/image-link.ts'
+import { bootQuote, measuredBootLink, type BootQuote } from './links/measured-boot-link.ts'
+import { measurementLink } from './links/measurement-link.ts'
+import type { LaunchOfBoot } from './links/latest-launch.ts'
+import { runningGuestLink, type AskedGuest } from './links/running-guest-link.ts'
+import { settingsLink } from './links/settings-link.ts'
+import { siliconLink, type SiliconFinding } from './links/silicon-link.ts'
+import { statelessLink } from './links/stateless-link.ts'
+import { releaseLink, tokenLink, type TokenFinding } from './links/token-link.ts'
+import type { Verifier, VerifierKey } from './links/verifier.ts'
+import { vtpmLink } from './links/vtpm-link.ts'
+import { knownAsked, type KnownAsked } from './provenance/asked.ts'
+import type { Known } from './provenance/known.ts'
+import { judge, LinkNotChecked, need, refuseUnless, type Link } from './provenance/link.ts'
+import type { Asked, BootPins, PinnedFirmware } from './provenance/request.ts'
+import type { FetchKeySet } from './provenance/signed.ts'
 import type { Roots } from './roots.ts'
-import { settingsLink } from './settings-link.ts'
-import { imageLink, type AskedImage } from './image-link.ts'
-import { measurementLink, type LaunchReference } from './measurement-link.ts'
-import { verifySilicon, type SiliconFinding } from './silicon-link.ts'
-import { statelessLink } from './stateless-link.ts'
-import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
-import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
 
-export interface TrustRequest {
+export interface TrustRequest extends Asked {
   name: string
   evidence: AnyBootEvidence
-  /** The requested VM: another VM's evidence does not count, however good. Any VM if absent. */
-  vmId?: string
-  /** The requested encryption: the evidence, which the host stores, must not claim less. */
-  encryption: string
-  /** The requested size: the guest must not have more processors. */
-  size: string
-  /** The firmware that the guest must have been launched with, or why it is unknown. */
-  firmware: LaunchReference | { unknown: string }
-  /** Which firmware the VM's owner allows; default: what the installation lists. */
-  askedFirmware?: AskedFirmware | undefined
-  /** The requested image. */
-  image: AskedImage
   /** Signed measurements of the image from the verifier; by default those that the host shows. */
   measurements?: string | undefined
-  /** Whether Secure Boot was requested. */
-  secureBoot: boolean
-  /** Digest of the volume pinned at the creator's first trusted boot, hexadecimal. */
-  volume?: string | undefined
-  /** The requested disk-encryption set, by ARM id. */
-  diskEncryptionSet?: string | undefined
-  /** The backup that the VM was made of; null if it was requested without one. If absent, it is shown and not judged. */
-  restored?: AskedBackup | null | undefined
   roots: Roots
   at: Date
   fetchKeySet: FetchKeySet
@@ -54,10 +43,11 @@ export interface TrustRequest {
   verifiers?: readonly VerifierSettings[]
   /** Whether the operator maps Azure's shared providers, as named in release policies, to this installation's. */
   mapsAzureProviders?: boolean
-  /** The requested provider, whose token the evidence must rest on. By default the region's shared one. */
-  asked?: AskedProvider
-  /** The requested account, keys and custom data, and their source; the guest is compared with them. Not compared if absent. */
-  settings?: SettingsReference | undefined
+  /**
+   * How the verifier asked the running guest; the other links are verified meanwhile. Absent for stored evidence alone, which shows a
+   * boot and not what runs now.
+   */
+  askedGuest?: AskedGuest | Promise<AskedGuest> | undefined
 }
 
 export interface TrustReport {
@@ -66,11 +56,15 @@ export interface TrustReport {
   bootId: string
   verifiedAt: string
   simulated: boolean
+  /** Whether the running guest was asked: otherwise the report is about a boot, and not about what runs now. */
+  guestAsked: boolean
   /** False in an installation without guests: its reports never end as trusted. */
   guestRan: boolean
   trusted: boolean
   /** What a creator pins from a trusted boot; absent if a link that it rests on does not hold. */
   pins?: BootPins
+  /** SSH host key of this boot, as in known_hosts without a name, if its link holds and the guest has one. */
+  sshHostKey?: string
   /** Who verified the evidence, if the token holds. */
   verifier?: Verifier & { key: VerifierKey }
   links: Link[]
@@ -79,19 +73,12 @@ export interface TrustReport {
 /** The time at which evidence is judged. Without a token, the verifier's own nonce must show freshness. */
 function judgedAt(time: string, now: Date): Date {
   const then = new Date(time)
-  demand({
-    holds: then <= now,
+  refuseUnless(then <= now, {
     message: 'The release or the evidence is dated in the future.',
     expected: `not after ${now.toISOString()}`,
     actual: time,
   })
   return then
-}
-
-/** A link whose predecessor does not hold cannot be judged: its input is missing. */
-function need<T>(value: T | undefined, predecessor: string): T {
-  if (value === undefined) throw new LinkNotChecked(`It depends on '${predecessor}', which does not hold.`)
-  return value
 }
 
 /**
@@ -121,11 +108,12 @@ function need<T>(value: T | undefined, predecessor: string): T {
  */
 export async function verifyLinks(request: TrustRequest): Promise<TrustReport> {
   const { roots } = request
+  const asked = knownAsked(request)
   // The request decides what must be shown: the evidence comes from the host, which could omit it.
-  const { links, verifier, pins } =
+  const { links, verifier, pins, sshHostKey } =
     request.encryption === 'NonPersistedTPM'
-      ? { ...(await statelessLinks(request, request.evidence as StatelessBootEvidence, roots)), verifier: undefined }
-      : await allLinks(request, request.evidence as BootEvidence, roots)
+      ? { ...(await statelessLinks(request, asked)), verifier: undefined }
+      : await allLinks(request, asked)
   const guestRan = request.evidence.guestRan !== false
   return {
     name: request.name,
@@ -133,18 +121,22 @@ export async function verifyLinks(request: TrustRequest): Promise<TrustReport> {
     bootId: request.evidence.bootId,
     verifiedAt: request.at.toISOString(),
     simulated: roots.anchors.simulated,
+    guestAsked: request.askedGuest !== undefined,
     guestRan,
     trusted: guestRan && links.every((link) => link.outcome === 'verified'),
     ...(pins === undefined ? {} : { pins }),
+    ...(sshHostKey === undefined ? {} : { sshHostKey }),
     ...(verifier === undefined ? {} : { verifier }),
     links,
   }
 }
 
-async function launchLink(request: TrustRequest, evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> {
-  const { firmware, size } = request
-  if ('unknown' in firmware) throw new LinkNotChecked(firmware.unknown)
-  return await measurementLink(evidence, silicon, { firmware, size })
+/** What the links found on which later ones rest. */
+interface Found {
+  silicon?: SiliconFinding
+  claims?: Known<RuntimeClaims>
+  ak?: Known<Uint8Array>
+  released?: { counter: Known<number>; release: Known<KeyRelease> }
 }
 
 /**
@@ -152,152 +144,201 @@ async function launchLink(request: TrustRequest, evidence: BootFacts, silicon: S
  * @param time at which certificates, lists and collateral are judged, as the evidence states it
  */
 async function hardwareLinks(
-  request: TrustRequest,
+  { roots, at }: TrustRequest,
   evidence: BootFacts,
-  time: () => string,
-): Promise<{ links: Link[]; silicon: SiliconFinding | undefined }> {
-  let silicon: SiliconFinding | undefined
+  { asked, time }: { asked: KnownAsked; time: () => string },
+): Promise<{ links: Link[]; found: Found }> {
+  const found: Found = {}
   const links = [
-    await judge('silicon', 'silicon root → report', async () => {
-      silicon = await verifySilicon(evidence, request.roots.anchors, judgedAt(time(), request.at))
-      return silicon.shows
+    await judge('silicon', 'silicon root → report', async (proof) => {
+      found.silicon = await siliconLink(evidence, { anchors: roots.anchors, at: judgedAt(time(), at), proof })
     }),
-    await judge(
-      'measurement',
-      'report → launch measurement',
-      async () => await launchLink(request, evidence, need(silicon, 'silicon')),
-    ),
-    await judge(
-      'claims',
-      'report → claims',
-      async () => await claimsLink(evidence, need(silicon, 'silicon'), request.vmId),
-    ),
+    await judge('measurement', 'report → launch measurement', async (proof) => {
+      await measurementLink(evidence, need(found.silicon, 'silicon'), { ...asked, proof })
+    }),
+    await judge('claims', 'report → claims', async (proof) => {
+      found.claims = await claimsLink(evidence, need(found.silicon, 'silicon'), { vmId: asked.vmId, proof })
+    }),
   ]
-  return { links, silicon }
+  return { links, found }
 }
 
+/** @param o.at the time at which certificates are judged */
+const vtpmOf = async (
+  evidence: BootFacts,
+  found: Found,
+  o: { title: string; roots: Roots; at: string },
+): Promise<Link> =>
+  await judge('vtpm', o.title, async (proof) => {
+    const seen = { silicon: need(found.silicon, 'silicon'), claims: need(found.claims, 'claims') }
+    found.ak = await vtpmLink(evidence, seen, { ...o.roots.authority, at: new Date(o.at), proof })
+  })
+
 /** From the hardware to the guest that reported, with none of the operator's services in between. */
-async function statelessLinks(
-  request: TrustRequest,
-  evidence: StatelessBootEvidence,
-  roots: Roots,
-): Promise<GuestFindings> {
-  const at = new Date(evidence.shownAt)
-  const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.shownAt)
+async function statelessLinks(request: TrustRequest, asked: KnownAsked): Promise<GuestFindings> {
+  const evidence = request.evidence as StatelessBootEvidence
+  const { roots } = request
+  const { links: first, found } = await hardwareLinks(request, evidence, { asked, time: () => evidence.shownAt })
   const links = [
     ...first,
-    await judge('own-verifier', 'claims → no operator services', () => statelessLink(evidence)),
-    await judge(
-      'vtpm',
-      'claims → vTPM of this boot',
-      async () => await vtpmLink(evidence, need(silicon, 'silicon'), { ...roots.authority, at }),
-    ),
+    await judge('own-verifier', 'claims → no operator services', (proof) => {
+      statelessLink(evidence, need(found.claims, 'claims'), proof)
+    }),
+    await vtpmOf(evidence, found, { title: 'claims → vTPM of this boot', roots, at: evidence.shownAt }),
   ]
-  const guest = await guestLinks(request, evidence, 'measured boot → disk', roots)
-  return whole([...links, ...guest.links], guest.pins)
+  const guest = await guestLinks(request, asked, { found, diskTitle: 'measured boot → disk' })
+  return whole({ ...guest, links: [...links, ...guest.links] }, evidence)
 }
 
 async function allLinks(
   request: TrustRequest,
-  evidence: BootEvidence,
-  roots: Roots,
+  asked: KnownAsked,
 ): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
-  const { authority } = roots
+  const evidence = request.evidence as BootEvidence
+  const { roots } = request
   // Judged at the time of the release: everything was available then, and what was valid then vouches for a guest still
   // running. The host states the time; the token, which the provider signed, must come from this boot and be valid
   // then.
-  const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.release.at)
-  let token: TokenClaims | undefined
-  let verifier: TrustReport['verifier']
-  let released: { counter: number; tags: Readonly<Record<string, unknown>> } | undefined
-  let firmware: PinnedFirmware | undefined
+  const { links: first, found } = await hardwareLinks(request, evidence, { asked, time: () => evidence.release.at })
+  const services = await serviceLinks(request, asked, { evidence, found })
+  const vtpm = await vtpmOf(evidence, found, { title: 'guest state → vTPM', roots, at: evidence.release.at })
+  const guest = await guestLinks(request, asked, { found, diskTitle: 'measured boot → disk unlocked' })
+  const { firmware, verifier } = services
+  const pins = guest.pins && { ...guest.pins, ...(firmware !== undefined && { firmware: firmware.value }) }
+  const links = [...first, ...services.links, vtpm, ...guest.links]
+  return { ...whole({ ...guest, links, pins }, evidence), verifier }
+}
+
+/** What the operator's services did for this boot: token, keys, and the state that they open. */
+async function serviceLinks(
+  request: TrustRequest,
+  asked: KnownAsked,
+  { evidence, found }: { evidence: BootEvidence; found: Found },
+): Promise<{ links: Link[]; firmware: Known<PinnedFirmware> | undefined; verifier: TrustReport['verifier'] }> {
+  const { anchors, authority } = request.roots
+  const { root } = authority
+  let token: TokenFinding | undefined
+  let firmware: Known<PinnedFirmware> | undefined
+  const hardware = (): { silicon: SiliconFinding; claims: Known<RuntimeClaims> } => ({
+    silicon: need(found.silicon, 'silicon'),
+    claims: need(found.claims, 'claims'),
+  })
   const links = [
-    ...first,
-    await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
-    await judge('token', 'claims → token', async () => {
-      const found = await tokenLink(evidence, need(silicon, 'silicon'), request)
-      token = found.claims
-      verifier = found.verifier
-      return found.shows
+    await judge('transfer-key', 'claims → transfer key', async (proof) => {
+      await transferKeyLink(need(found.claims, 'claims'), proof)
     }),
-    await judge('release', 'token → key released', async () => {
-      const found = await releaseLink(evidence, need(token, 'token'), authority.root)
-      released = found
-      return found.shows
+    await judge('token', 'claims → token', async (proof) => {
+      const { fetchKeySet, verifiers, asked: provider } = request
+      const o = { fetchKeySet, ...(verifiers && { verifiers }), asked: provider, issuer: asked.issuer, proof }
+      token = await tokenLink(evidence, hardware(), o)
     }),
-    await judge('firmware', 'key released → firmware release', async () => {
-      const { tags } = need(released, 'release')
-      const o = { anchors: roots.anchors, tags, asked: request.askedFirmware ?? {} }
-      const found = await firmwareLink(evidence, need(silicon, 'silicon'), o)
-      firmware = found.firmware
-      return found.shows
+    await judge('release', 'token → key released', async (proof) => {
+      const seen = { ...hardware(), token: need(token, 'token') }
+      found.released = await releaseLink(evidence, seen, { root, proof })
+    }),
+    await judge('firmware', 'key released → firmware release', async (proof) => {
+      const { release } = need(found.released, 'release')
+      firmware = await firmwareLink(need(found.silicon, 'silicon'), release, { anchors, asked, proof })
     }),
     ...(request.diskEncryptionSet === undefined && evidence.customerRelease === undefined
       ? []
       : [
-          await judge('customer-key', 'token → customer key released', async () => {
-            const { diskEncryptionSet: expected, mapsAzureProviders = false } = request
-            const o = { root: authority.root, expected, mapsAzureProviders }
-            return await customerLink(evidence, need(token, 'token'), o)
+          await judge('customer-key', 'token → customer key released', async (proof) => {
+            const { mapsAzureProviders = false } = request
+            const o = { root, expected: asked.diskEncryptionSet, mapsAzureProviders, proof }
+            await customerLink(evidence, need(token, 'token'), o)
           }),
         ]),
-    await judge('guest-state', 'key → guest state', () =>
-      guestStateLink(evidence, need(released, 'release').counter, request.restored),
-    ),
-    await judge(
-      'vtpm',
-      'guest state → vTPM',
-      async () =>
-        await vtpmLink(evidence, need(silicon, 'silicon'), { ...authority, at: new Date(evidence.release.at) }),
-    ),
+    await judge('guest-state', 'key → guest state', (proof) => {
+      const { counter } = need(found.released, 'release')
+      guestStateLink(evidence, { counter, claims: need(found.claims, 'claims'), restored: asked.restored, proof })
+    }),
   ]
-  const guest = await guestLinks(request, evidence, 'measured boot → disk unlocked', roots)
-  const pins = guest.pins && { ...guest.pins, ...(firmware !== undefined && { firmware }) }
-  return { ...whole([...links, ...guest.links], pins), verifier }
+  return { links, firmware, verifier: token?.verifier }
 }
 
 interface GuestFindings {
   links: Link[]
   pins: BootPins | undefined
+  sshHostKey: string | undefined
 }
 
+/** Links of a guest, that are not checked if none ran. */
+const ofGuest = ['disk', 'ssh-host-key', 'running-guest']
+
 /** Nothing is pinned from an untrusted boot. If no guest ran there is no disk to pin. */
-function whole(links: Link[], pins: BootPins | undefined): GuestFindings {
-  const holds = links.every(({ id, outcome }) => outcome === 'verified' || (id === 'disk' && outcome === 'not checked'))
-  return { links, pins: holds ? pins : undefined }
+function whole(found: GuestFindings, { guestRan }: BootFacts): GuestFindings {
+  const holds = found.links.every(
+    ({ id, outcome }) =>
+      outcome === 'verified' || (guestRan === false && ofGuest.includes(id) && outcome === 'not checked'),
+  )
+  return { ...found, pins: holds ? found.pins : undefined }
+}
+
+/** The request decides whether there is one: the evidence comes from the host. */
+function launchOfBoot({ encryption, evidence, roots, at }: TrustRequest, found: Found): LaunchOfBoot | undefined {
+  if (encryption === 'NonPersistedTPM') return undefined
+  const { guestState } = evidence as BootEvidence
+  const released = need(found.released, 'release')
+  return { ...released, claims: need(found.claims, 'claims'), guestState, root: roots.authority.root, at }
 }
 
 /** Which image the guest booted, what it opened, and which accounts it has. */
 async function guestLinks(
   request: TrustRequest,
-  evidence: BootFacts,
-  diskTitle: string,
-  { anchors, authority }: Roots,
+  asked: KnownAsked,
+  { found, diskTitle }: { found: Found; diskTitle: string },
 ): Promise<GuestFindings> {
-  let measurements: ImageMeasurements | undefined
-  let pins: BootPins | undefined
-  const image = await judge('image', 'requested image → measurements', async () => {
-    const found = await imageLink(evidence, { anchors, asked: request.image, document: request.measurements })
-    measurements = found.measurements
-    pins = found.pins
-    return found.shows
+  const { evidence, roots } = request
+  const { anchors, authority } = roots
+  let image: { measurements: Known<ImageMeasurements>; pins: Known<BootPins> } | undefined
+  let quote: BootQuote | undefined
+  let volume: Known<string> | undefined
+  let hostKey: Known<string> | undefined
+  const links = [
+    await judge('image', 'requested image → measurements', async (proof) => {
+      image = await imageLink(evidence, { anchors, asked, document: request.measurements, proof })
+    }),
+  ]
+  const measured = await judge('measured-boot', 'vTPM → measured boot', async (proof) => {
+    quote = await bootQuote(evidence, need(found.ak, 'vtpm'))
+    const seen = { quote, measurements: need(image, 'image').measurements }
+    await measuredBootLink(evidence, seen, { ...asked, proof })
   })
-  const { secureBoot } = request
-  const measured = await judge(
-    'measured-boot',
-    'vTPM → measured boot',
-    async () => await measuredBootLink(evidence, { measurements: need(measurements, 'image'), secureBoot }),
+  const booted = (): BootQuote => need(measured.outcome === 'verified' ? quote : undefined, 'measured-boot')
+  links.push(
+    measured,
+    await judge('disk', diskTitle, async (proof) => {
+      const registers = (): BootQuote['registers'] => need(quote, 'measured-boot').registers
+      volume = await diskLink(evidence, { ...asked, registers, proof })
+    }),
+    await judge('settings', 'measured boot → accounts and keys', async (proof) => {
+      const seen = { registers: booted().registers, claims: need(found.claims, 'claims') }
+      await settingsLink(evidence, seen, { reference: asked.settings, authority: authority.certificate, proof })
+    }),
+    await judge('ssh-host-key', 'measured boot → SSH host key', async (proof) => {
+      hostKey = await hostKeyLink(evidence, { registers: booted().registers, pinned: asked.sshHostKey, proof })
+    }),
   )
-  const quoted = measured.outcome === 'verified' ? evidence.measuredBoot?.pcrs : undefined
-  const disk = await judge('disk', diskTitle, async () => await diskLink(evidence, request))
-  const settings = await judge('settings', 'measured boot → accounts and keys', async () => {
-    const reference = request.settings
-    const { certificate } = authority
-    return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference, authority: certificate })
-  })
-  const volume = disk.outcome === 'verified' ? (request.volume ?? evidence.expected.volume) : undefined
-  return {
-    links: [image, measured, disk, settings],
-    pins: pins && { ...pins, ...(volume !== undefined && { volume }) },
+  const guest = await request.askedGuest
+  if (guest !== undefined)
+    links.push(
+      await judge('running-guest', 'measured boot → the guest that runs now', async (proof) => {
+        if (evidence.guestRan === false) throw new LinkNotChecked('No guest ran, so nobody answers.')
+        if ('unanswered' in guest) throw new LinkNotChecked(guest.unanswered)
+        const seen = { ak: need(found.ak, 'vtpm'), quote: booted(), hostKey: need(hostKey, 'ssh-host-key') }
+        await runningGuestLink(
+          evidence,
+          { ...seen, launch: launchOfBoot(request, found) },
+          { nonce: guest.nonce, answer: guest.answer, proof },
+        )
+      }),
+    )
+  const sshHostKey = hostKey?.value === noHostKey ? undefined : hostKey?.value
+  const pins = image && {
+    ...image.pins.value,
+    ...(volume !== undefined && { volume: volume.value }),
+    ...(sshHostKey !== undefined && { sshHostKey }),
   }
+  return { links, sshHostKey, pins }
 }

@@ -5,7 +5,7 @@ import { attestationManagementHost, collateralPaths, principals } from '@strongr
 import { parseTdxQuote, readPckExtension, parseCertificate, toBase64Url, toHex } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { acceptedSiliconFile } from './evidence/accepted-silicon.ts'
+import { acceptedSiliconFile } from './anchors/accepted-silicon.ts'
 import {
   boundTo,
   chainPem,

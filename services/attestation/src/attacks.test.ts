@@ -123,7 +123,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker with the wire', ()
     expect(decodeJwt(token)['x-ms-attestation-type']).toBe('sevsnpvm')
   })
 
-  it('sets no policy in a signer’s name: of another algorithm than the key’s, or under a certificate that did not sign (attacks K4, K6)', async () => {
+  it('sets no policy in a signer’s name: by an algorithm not the key’s, or a certificate that did not sign (attacks K4, K6)', async () => {
     const signer = async (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS') => {
       const algorithm = { name, hash: 'SHA-256', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }
       const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair

@@ -17,7 +17,8 @@ const corpus = '/work/shared/evidence/confidential-containers-trustee'
 const path = '/attest/SevSnpVm?api-version=2022-08-01'
 /** What a policy needs to accept evidence whose root has no revocation list here, from a 2024 platform. */
 const lenient =
-  'version=1.0;authorizationrules{[type=="x-strongroom-revocation-checked", value==false] && [type=="x-strongroom-tcb-status", value=="OutOfDate"]=>permit();};'
+  'version=1.0;authorizationrules{[type=="x-strongroom-revocation-checked", value==false] && ' +
+  '[type=="x-strongroom-tcb-status", value=="OutOfDate"]=>permit();};'
 
 describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
   'evidence of a genuine Azure VM (in /work/shared)',

@@ -61,7 +61,8 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('policies over the registers of
     await guest.tpm.measure([{ pcr: volume, type: 13, data: Uint8Array.of(0) }])
     const known = toHex((await guest.tpm.registers([volume])).get(volume)!)
     await set(`version=1.2;authorizationrules{
-        c:[type=="pcrs", issuer=="AttestationService"] => add(type="known", value=JsonToClaimValue(JmesPath(c.value, "PCRs[?Index == \`${volume}\`].Digests.SHA256 | @[0] == '${known}'")));
+        c:[type=="pcrs", issuer=="AttestationService"] =>
+          add(type="known", value=JsonToClaimValue(JmesPath(c.value, "PCRs[?Index == \`${volume}\`].Digests.SHA256 | @[0] == '${known}'")));
         [type=="known", value==true] => permit();
       };issuancerules{ c:[type=="pcrs"] => issue(type="registers", value=c.value); };`)
     const { parts, answer } = await attest([...firmwarePcrs, volume])

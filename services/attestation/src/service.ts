@@ -1,27 +1,27 @@
 import * as nodeCrypto from 'node:crypto'
-import { attestationManagementHost } from '@strongroom/contract'
+import { attestationManagementHost, ownSharedHost } from '@strongroom/contract'
 import { attestationWire } from '@strongroom/contract/wires'
 import { type VerifyContext, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
 import { createHttpApp, openServiceStore, serveWire, type Service, type ServiceContext } from '@strongroom/platform'
-import { Attester } from './attest.ts'
-import { collateralRoutes } from './collateral/collateral-routes.ts'
+import { Attester } from './tokens/attester.ts'
+import { collateralRoutes } from './routes/collateral-routes.ts'
 import { Collateral } from './collateral/collateral.ts'
 import { readVendorEndpoints } from './collateral/endpoints.ts'
-import { readAcceptedSilicon } from './evidence/accepted-silicon.ts'
-import { openAnchors } from './evidence/anchors.ts'
+import { readAcceptedSilicon } from './anchors/accepted-silicon.ts'
+import { openAnchors } from './anchors/anchors.ts'
 import type { ComplianceBaseline } from './evidence/compliance.ts'
 import { SnpVerifier } from './evidence/snp.ts'
 import { readTcbMinimum } from './evidence/tcb-minimum.ts'
 import { TdxVerifier } from './evidence/tdx.ts'
-import { AttestationKeyAuthorities } from './guest/ak-certificate.ts'
-import { Freshness } from './guest/freshness.ts'
+import { AttestationKeyAuthorities } from './tpm/ak-certificate.ts'
+import { Freshness } from './tpm/freshness.ts'
 import { GuestVerifier } from './guest/guest-verifier.ts'
 import { SigningKeys } from './keys/signing-keys.ts'
 import { Policies } from './policy/policies.ts'
 import { PolicyCertificates } from './policy/policy-certificates.ts'
 import { Providers, sharedProvider } from './providers/providers.ts'
 import { Rights } from './providers/rights.ts'
-import { refusalRecorder } from './record/refusals.ts'
+import { refusalRecorder } from './routes/refusals.ts'
 import { attestRoutes } from './routes/attest-routes.ts'
 import { certificateRoutes } from './routes/certificate-routes.ts'
 import { defaultCallerLimit, limited, type CallerLimit } from './routes/caller-limit.ts'
@@ -58,6 +58,8 @@ export interface AttestationOptions {
   platformCallers?: readonly string[]
   /** Name of the store within `storeUrl`. */
   storeService?: string
+  /** Whether Azure's names of the shared providers are answered now; default: never. */
+  answersAzureNames?: () => boolean
 }
 
 /**
@@ -151,6 +153,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
     name: 'attestation',
     hosts: [
       { matches: (host) => providers.serves(host), app },
+      { matches: (host) => ownSharedHost(host) !== undefined && context.answersAzureNames?.() === true, app },
       { matches: (host) => host === attestationManagementHost, app: managementApp },
     ],
     start: async () => {

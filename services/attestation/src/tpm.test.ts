@@ -101,8 +101,11 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     const policy = `version=1.2;
       configurationrules{};
       authorizationrules{
-        c:[type=="events", issuer=="AttestationService"] => add(type="efi", value=JmesPath(c.value, "Events[?EventTypeString == 'EV_EFI_VARIABLE_DRIVER_CONFIG' && ProcessedData.VariableGuid == '8BE4DF61-93CA-11D2-AA0D-00E098032B8C']"));
-        c:[type=="efi"] => add(type="on", value=JsonToClaimValue(JmesPath(c.value, "[?ProcessedData.UnicodeName == 'SecureBoot'] | length(@) == \`1\` && @[0].ProcessedData.VariableData == 'AQ'")));
+        c:[type=="events", issuer=="AttestationService"] => add(type="efi", value=JmesPath(c.value,
+          "Events[?EventTypeString == 'EV_EFI_VARIABLE_DRIVER_CONFIG' && \
+ProcessedData.VariableGuid == '8BE4DF61-93CA-11D2-AA0D-00E098032B8C']"));
+        c:[type=="efi"] => add(type="on", value=JsonToClaimValue(JmesPath(c.value,
+          "[?ProcessedData.UnicodeName == 'SecureBoot'] | length(@) == \`1\` && @[0].ProcessedData.VariableData == 'AQ'")));
         [type=="on", value==true] => permit();
       };
       issuancerules{};`
@@ -119,9 +122,13 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     // If EventSeq does not find the separator, such policies have no bound: later events would count.
     const before = (pcr: number): string => `version=1.2;
       authorizationrules{
-        c:[type=="events", issuer=="AttestationService"] => add(type="end", value=JmesPath(c.value, "Events[?EventTypeString == 'EV_SEPARATOR' && PcrIndex == \`${pcr}\`] | @[0].EventSeq"));
-        c:[type=="end", value!="null", issuer=="AttestationPolicy"] => add(type="query", value=AppendString(AppendString("Events[?EventSeq < \`", c.value), "\` && PcrIndex == \`7\`] | [?ProcessedData.UnicodeName == 'SecureBoot'] | length(@)"));
-        q:[type=="query"] && e:[type=="events", issuer=="AttestationService"] => add(type="found", value=JsonToClaimValue(JmesPath(e.value, q.value)));
+        c:[type=="events", issuer=="AttestationService"] =>
+          add(type="end", value=JmesPath(c.value, "Events[?EventTypeString == 'EV_SEPARATOR' && PcrIndex == \`${pcr}\`] | @[0].EventSeq"));
+        c:[type=="end", value!="null", issuer=="AttestationPolicy"] =>
+          add(type="query", value=AppendString(AppendString("Events[?EventSeq < \`", c.value),
+            "\` && PcrIndex == \`7\`] | [?ProcessedData.UnicodeName == 'SecureBoot'] | length(@)"));
+        q:[type=="query"] && e:[type=="events", issuer=="AttestationService"] =>
+          add(type="found", value=JsonToClaimValue(JmesPath(e.value, q.value)));
         [type=="found", value==1] => permit();
       };`
     const route = '/policies/Tpm?api-version=2022-08-01'

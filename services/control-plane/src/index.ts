@@ -15,13 +15,12 @@ import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
 import { AttestationClient } from './providers/attestation/attestation-client.ts'
 import { Dispatcher } from './arm/dispatcher.ts'
-import { watchBudgets } from './providers/billing/budget/budgets.ts'
 import { UsageLog } from './providers/billing/usage-log.ts'
 import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './providers/compute/size/quota-requests.ts'
 import { serveBootDiagnostics } from './providers/compute/vm/boot-diagnostics.ts'
-import { Passwords } from './providers/compute/vm/passwords.ts'
+import { Passwords } from './providers/compute/vm/account/passwords.ts'
 import { movePolicyOf } from './placement/maintenance/move-policy.ts'
 import { Quotas } from './providers/compute/size/quotas.ts'
 import { CustomerKeys } from './providers/encryption/customer-keys.ts'
@@ -57,11 +56,12 @@ import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
 import type { ResourceTypes } from './types/registry.ts'
+import type { AzureNames } from './providers/encryption/customer-keys.ts'
 import { withFaults } from './test-api/faulty-host.ts'
 import { resetPlane } from './test-api/reset.ts'
 import { Deployments } from './templates/deployments.ts'
 
-export interface ControlPlaneContext extends ServiceContext {
+export interface ControlPlaneContext extends ServiceContext, AzureNames {
   /** Object id of the principal that initially owns the subscription. */
   ownerObjectId: string
   /** How often a running operation polls the host, in milliseconds; default 250. */
@@ -213,7 +213,6 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const fleetStreams = fleet && guests && hostStreams({ ...fleet, ...guests })
   const failover = fleet && new Failover(fleet)
   let synchronised: Promise<void> = Promise.resolve()
-  let endWatch: (() => Promise<void>) | undefined
   return {
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
@@ -233,14 +232,12 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.middle.start()
       await plane.outer.start()
       failover?.start()
-      endWatch = watchBudgets(plane, logger)
       synchronised = syncAllVaults(plane).catch((error: unknown) =>
         logger.error({ err: error }, 'the key service could not be informed of the vaults'),
       )
     },
     close: async () => {
       await synchronised
-      await endWatch?.()
       await failover?.stop()
       await plane.outer.stop()
       await plane.middle.stop()

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { roles } from './arm/access.ts'
-import { roleAllows } from './arm/role-definition.ts'
+import { roleAllows } from './arm/roles/role-definition.ts'
 import { signedIn } from './arm/router.ts'
 import type { Plane } from './plane.ts'
 import { resourceTypes } from './resource-types.ts'

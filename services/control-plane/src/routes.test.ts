@@ -38,7 +38,9 @@ const assign = async (
   name: string,
   as = ownerId,
 ): Promise<number> => {
-  const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${roles.find((r) => r.name === role)?.id}`
+  const roleDefinitionId =
+    `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/` +
+    `${roles.find((r) => r.name === role)?.id}`
   const path = `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`
   return (await plane.send('PUT', path, { properties: { principalId, roleDefinitionId } }, { as })).status
 }
@@ -148,11 +150,21 @@ describe('roles', () => {
     const whole = `/subscriptions/${subscriptionId}`
     expect(await assign(stranger, 'Contributor', whole, id(8))).toBeLessThan(300)
     const file = { path: '/tmp/disk.raw', name: 'theirs' }
-    const imported = await plane.send('POST', `${whole}/providers/Strongroom.Machine/images/import`, file, { as: stranger }) // prettier-ignore
+    const imported = await plane.send('POST', `${whole}/providers/Strongroom.Machine/images/import`, file, {
+      as: stranger,
+    })
     expect([imported.status, imported.body.error.code]).toEqual([403, 'AuthorizationFailed'])
-    const update = await plane.send('POST', `${whole}/providers/Strongroom.Machine/images/theirs/update`, { path: '/tmp/linux.efi' }, { as: stranger }) // prettier-ignore
+    const update = await plane.send(
+      'POST',
+      `${whole}/providers/Strongroom.Machine/images/theirs/update`,
+      { path: '/tmp/linux.efi' },
+      { as: stranger },
+    )
     expect([update.status, update.body.error.code]).toEqual([403, 'AuthorizationFailed'])
-    const disk = { location: 'westeurope', properties: { creationData: { createOption: 'Import', sourceUri: 'file:///tmp/disk.raw' } } } // prettier-ignore
+    const disk = {
+      location: 'westeurope',
+      properties: { creationData: { createOption: 'Import', sourceUri: 'file:///tmp/disk.raw' } },
+    }
     const made = await plane.send('PUT', `${group}/providers/Microsoft.Compute/disks/theirs`, disk, { as: stranger })
     expect([made.status, made.body.error.code]).toEqual([403, 'LinkedAuthorizationFailed'])
   })

@@ -3,7 +3,6 @@ import { checkAccessRoutes } from './providers/attestation/check-access.ts'
 import { billingRoutes } from './providers/billing/billing-routes.ts'
 import { catalogRoutes } from './providers/compute/size/catalog.ts'
 import { quotaRoutes } from './providers/compute/size/quota-routes.ts'
-import { marketTermsRoutes } from './providers/compute/image/market-terms.ts'
 import { verifierRoutes } from './providers/attestation/verifier-routes.ts'
 import { fleetRoutes } from './fleet/host-routes.ts'
 import { firmwareRoutes } from './host/firmware-routes.ts'
@@ -47,7 +46,6 @@ export function allRoutes(plane: Plane): Route[] {
     ...plane.types.all.flatMap((type) => resourceRoutes(plane, type)),
     ...networkUsageRoutes(plane),
     ...catalogRoutes(plane),
-    ...marketTermsRoutes(),
     ...billingRoutes(plane),
     ...quotaRoutes(plane),
     ...firmwareRoutes(plane),

@@ -12,6 +12,7 @@ import { HomeHost } from './home/home-host.ts'
 import { createCollateralApp } from './http/collateral-routes.ts'
 import { ImageBuilds } from './http/image-builds.ts'
 import { createHostApp } from './http/host-routes.ts'
+import { DocumentSigner } from './network/attested-document.ts'
 import { FirmwareReleases } from './firmware/firmware-releases.ts'
 import { openMeasurementKey } from './image/measurement-key.ts'
 import { PublishedMeasurements } from './image/published-measurements.ts'
@@ -24,8 +25,10 @@ import { DiskStore } from './disk-store/disk-store.ts'
 import { probeAcceleration, type ProbeResult } from './qemu/probe.ts'
 import { SimulatedBootStore } from './simulated/boot-store.ts'
 import { SimulatedBoots } from './simulated/simulated-boots.ts'
+import { TestEvidence } from './simulated/test-evidence.ts'
 import { openSiliconKeys } from './silicon-keys.ts'
 
+export type { GuestEvidence, PlatformEvidence, TestEvidence } from './simulated/test-evidence.ts'
 export { readCephConfiguration } from './home/ceph/ceph-configuration.ts'
 
 export interface HostServiceOptions extends ServiceContext {
@@ -45,6 +48,8 @@ export interface HostService extends Service {
   anchors: TrustAnchors
   /** What it provides to joining hosts. */
   home: HomeHost
+  /** For the test API; absent in hardware mode. */
+  testEvidence: TestEvidence | undefined
 }
 
 /** What runs on a host: the host wire, the processors' endorsements, and the VMs. */
@@ -60,6 +65,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const grants = new AccessGrants(context)
   const services: HostServices = {
     ...context,
+    documents: new DocumentSigner(context),
     restores,
     grants,
     silicon,
@@ -73,11 +79,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const disks = new DiskStore(services, host)
   const backups = new Backups({ services, host, grants })
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
-  const { fleetStorage, logger } = context
-  const ceph =
-    fleetStorage &&
-    new CephStorage({ cluster: new CephCluster(fleetStorage, logger), stateDir: context.stateDir, logger })
-  const home = new HomeHost({ ...services, measurements, firmware, ceph })
+  const home = new HomeHost({ ...services, measurements, firmware, ceph: cephOf(context) })
   const builds = new ImageBuilds({ ...context, measurements })
   const hostApp = createHostApp({
     ...context,
@@ -102,10 +104,8 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   return {
     name: 'host',
     home,
-    anchors: {
-      ...(silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }),
-      images: [key.publicJwk],
-    },
+    testEvidence: silicon && new TestEvidence({ silicon, authority: context.authority }),
+    anchors: { ...rootsOf(silicon), images: [key.publicJwk] },
     hosts: [
       { matches: (host) => host === hostApiHost, app: hostApp },
       { matches: (host) => host === diskBlobHost, app: blobApp },
@@ -128,6 +128,13 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
     },
   }
 }
+
+function cephOf({ fleetStorage, stateDir, logger }: HostServiceOptions): CephStorage | undefined {
+  return fleetStorage && new CephStorage({ cluster: new CephCluster(fleetStorage, logger), stateDir, logger })
+}
+
+const rootsOf = (silicon: Silicon | undefined): TrustAnchors =>
+  silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }
 
 /** Simulated processors exist in simulated mode only; hardware mode does not even load their code. */
 async function openSilicon(context: HostServiceOptions): Promise<Silicon | undefined> {

@@ -20,7 +20,13 @@ const read = async (assertion: string): Promise<unknown> =>
 describe('what an application signs for itself', () => {
   it('takes no assertion whose payload is to be read in another way, or that names nobody it is for (attack Q4)', async () => {
     expect(await read(crafted({}))).toEqual({ subject: 'app', expires: seconds + 600 })
-    for (const header of [{ crit: ['b64'], b64: false }, { crit: ['b64'], b64: true }, { b64: true }, { crit: ['exp'] }, { alg: 'none' }])
+    for (const header of [
+      { crit: ['b64'], b64: false },
+      { crit: ['b64'], b64: true },
+      { b64: true },
+      { crit: ['exp'] },
+      { alg: 'none' },
+    ])
       expect(await read(crafted(header)), JSON.stringify(header)).toBe('its signature does not verify')
     for (const [change, wrong] of [
       [{ iss: 'other' }, 'iss'],
@@ -37,5 +43,5 @@ describe('what an application signs for itself', () => {
     const [head, , signature] = crafted({}).split('.')
     const other = Buffer.from(JSON.stringify({ ...claims, sub: 'x' })).toString('base64url')
     expect(await read(`${head}.${other}.${signature}`)).toBe('its signature does not verify')
-  }) // prettier-ignore
+  })
 })

@@ -38,10 +38,13 @@ const wrong = (claim: string): Error => new Error(`its claim '${claim}' has the 
 async function signedClaims(assertion: string, key: CryptoKey | KeyObject): Promise<Record<string, unknown>> {
   try {
     // Critical headers are refused, including b64 (RFC 7797), which would change how the payload is read.
-    const { payload, protectedHeader } = await compactVerify(assertion, key, { algorithms: ['RS256', 'PS256', 'ES256'] }) // prettier-ignore
+    const { payload, protectedHeader } = await compactVerify(assertion, key, {
+      algorithms: ['RS256', 'PS256', 'ES256'],
+    })
     if (protectedHeader.crit !== undefined || 'b64' in protectedHeader) throw new errors.JWSInvalid('crit')
     const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
-    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Record<string, unknown> // prettier-ignore
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims))
+      return claims as Record<string, unknown>
   } catch {
     throw new Error('its signature does not verify')
   }

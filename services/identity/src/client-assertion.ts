@@ -115,7 +115,9 @@ async function verifyFederated(
   if (row === undefined) {
     throw new OAuthError(
       'AADSTS700213',
-      `No matching federated identity record found for presented assertion issuer '${issuer.slice(0, 200)}' and subject '${String(sub).slice(0, 200)}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.`,
+      `No matching federated identity record found for presented assertion issuer '${issuer.slice(0, 200)}' and ` +
+        `subject '${String(sub).slice(0, 200)}'. Check your federated identity credential Subject, Audience and ` +
+        'Issuer against the presented assertion.',
     )
   }
   const { kid } = decodeProtectedHeader(assertion)

@@ -68,10 +68,15 @@ describe('people and groups of the directory', () => {
     expect(made.body).not.toContain('not-kept')
     const { id } = made.json()
     expect((await graph('GET', '/users/ANA@strongroom.internal')).json().id).toBe(id)
-    expect((await graph('GET', "/users?$filter=userPrincipalName eq 'ana@strongroom.internal'")).json().value).toHaveLength(1) // prettier-ignore
+    expect(
+      (await graph('GET', "/users?$filter=userPrincipalName eq 'ana@strongroom.internal'")).json().value,
+    ).toHaveLength(1)
     expect((await graph('GET', "/users?$filter=displayName eq 'x and y'")).json().value).toEqual([])
     expect((await user('ana')).json().error.code).toBe('Request_BadRequest')
-    expect((await graph('POST', '/users', { displayName: 'b', mailNickname: 'b', userPrincipalName: 'b@evil.example' })).statusCode).toBe(400) // prettier-ignore
+    expect(
+      (await graph('POST', '/users', { displayName: 'b', mailNickname: 'b', userPrincipalName: 'b@evil.example' }))
+        .statusCode,
+    ).toBe(400)
     const team = await group('team')
     const filter = "displayName eq 'team' and mailNickname eq 'team'"
     expect((await graph('GET', `/groups?$filter=${encodeURIComponent(filter)}`)).json().value).toHaveLength(1)

@@ -56,7 +56,7 @@ export function addDiscovery(
     reply
       .type('text/plain; charset=utf-8')
       .send(
-        'Approve the code that your client shows as the owner of this installation: strongroom env --approve CODE\n',
+        'As the owner of this installation, review and approve the code that your client shows: strongroom env --approve CODE\n',
       ),
   )
 

@@ -6,10 +6,12 @@ import type { Shape } from '@strongroom/contract/shape'
 import {
   descriptionPath,
   deviceDecision,
+  deviceQuestion,
   nothingSaid,
   openApiOf,
   ownerSocketWire,
   ownerTokenRequest,
+  type DeviceSignInView,
 } from '@strongroom/contract/wires'
 import {
   boundConnections,
@@ -23,7 +25,7 @@ import {
 } from '@strongroom/platform'
 import { issueLoginCertificate } from './login-certificate.ts'
 import type { Credentials } from './credentials.ts'
-import type { DeviceCodes } from './device-codes.ts'
+import type { DeviceCodes, DeviceSignIn } from './device/device-codes.ts'
 import type { Principal } from './principals.ts'
 import type { SignIns } from './browser/sign-ins.ts'
 import type { TokenIssuer } from './tokens.ts'
@@ -65,10 +67,10 @@ export function ownerRoutes(o: {
       return { client_id: o.owner.appId, tenant_id: o.tenantId, pem }
     },
     '/device': async (body) => {
-      const { user_code: code, approve } = readBody(deviceDecision, body)
-      const { clientId, scope } = await o.devices.decide(code, approve ? 'approved' : 'denied')
-      return { client_id: clientId, scope }
+      const { user_code: code, approve, client_id: clientId = '', audiences = [] } = readBody(deviceDecision, body)
+      return shownAs(await o.devices.decide(code, approve ? { clientId, audiences } : undefined))
     },
+    '/device-sign-in': async (body) => shownAs(await o.devices.waiting(readBody(deviceQuestion, body).user_code)),
     '/sign-in-code': async (body) => {
       readBody(nothingSaid, body)
       const { code, expiresIn } = o.signIns.code()
@@ -76,6 +78,15 @@ export function ownerRoutes(o: {
     },
   }
 }
+
+const shownAs = (asked: DeviceSignIn): DeviceSignInView => ({
+  client_id: asked.clientId,
+  scope: asked.scope,
+  audiences: asked.audiences,
+  ...(asked.clientName !== undefined && { client_name: asked.clientName }),
+  ...(asked.askedFrom !== undefined && { asked_from: asked.askedFrom }),
+  expires_at: asked.expiresAt,
+})
 
 /** STATE/run/owner.sock in a directory of mode 0700: whoever can open it is the owner, without a secret. */
 export class OwnerSocket {

@@ -12,7 +12,7 @@ import {
 import type { JWK } from 'jose'
 import { createAssertionVerifier } from './client-assertion.ts'
 import { Credentials } from './credentials.ts'
-import { DeviceCodes } from './device-codes.ts'
+import { DeviceCodes } from './device/device-codes.ts'
 import { Directory } from './directory.ts'
 import { addAuthorizeEndpoint } from './browser/authorize-endpoint.ts'
 import { addDiscovery } from './discovery.ts'

@@ -1,12 +1,11 @@
 import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto'
-import { request } from 'node:http'
 import { join } from 'node:path'
 import { principals } from '@strongroom/contract'
 import { issueSelfSigned } from '@strongroom/platform'
 import { decodeJwt, exportJWK, SignJWT } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { IdentityService } from './service.ts'
-import { testContext, testService } from './testing.ts'
+import { askOwnerSocket, testContext, testService } from './testing.ts'
 
 const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const foreign = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -180,7 +179,7 @@ describe('the login certificate', () => {
     const made: { client_id: string; pem: string }[] = []
     for (let index = 0; index < 7; index++) {
       now += 1_000
-      made.push((await ownerSocket('/login-certificate', {})) as { client_id: string; pem: string })
+      made.push((await askOwnerSocket(socket, '/login-certificate', {})) as { client_id: string; pem: string })
     }
     const signInBy = async ({ client_id: appId, pem }: { client_id: string; pem: string }): Promise<number> => {
       const x5t = createHash('sha1').update(new X509Certificate(pem).raw).digest('base64url')
@@ -266,48 +265,6 @@ describe('sign-in by a federated token', () => {
   })
 })
 
-describe('sign-in by device code', () => {
-  const client = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
-  const scope = 'https://management.azure.com//.default offline_access openid profile'
-  const begin = async (): Promise<{ device_code: string; user_code: string }> =>
-    (await form('devicecode', { client_id: client, scope })).json()
-  const poll = async (deviceCode: string, clientId = client): Promise<Answer> =>
-    await form('token', { grant_type: 'device_code', client_id: clientId, device_code: deviceCode, client_info: '1' })
-
-  it('waits for the owner, then gives tokens once, which can be renewed', async () => {
-    const code = await begin()
-    expect((await poll(code.device_code)).json().error).toBe('authorization_pending')
-    expect(await ownerSocket('/device', { user_code: code.user_code, approve: true })).toMatchObject({
-      client_id: client,
-    })
-    const tokens = (await poll(code.device_code)).json()
-    expect(decodeJwt(tokens.access_token)).toMatchObject({
-      oid: service.ownerObjectId,
-      aud: 'https://management.azure.com/',
-    })
-    expect(decodeJwt(tokens.id_token)).toMatchObject({ aud: client, preferred_username: 'owner@strongroom.internal' })
-    expect((await poll(code.device_code)).json().error).toBe('invalid_grant')
-    const again = (o: { client_id: string; refresh_token: string }): Promise<Answer> =>
-      form('token', { grant_type: 'refresh_token', scope: 'https://vault.azure.net/.default', ...o })
-    const renewed = await again({ client_id: client, refresh_token: tokens.refresh_token })
-    expect(decodeJwt(renewed.json().access_token)['aud']).toBe('https://vault.azure.net')
-    expect((await again({ client_id: owner, refresh_token: tokens.refresh_token })).statusCode).toBe(400)
-  })
-
-  it('gives nothing for a declined, an expired or another client’s code', async () => {
-    const declined = await begin()
-    await ownerSocket('/device', { user_code: declined.user_code, approve: false })
-    expect((await poll(declined.device_code)).json().error).toBe('authorization_declined')
-    const other = await begin()
-    await ownerSocket('/device', { user_code: other.user_code, approve: true })
-    expect((await poll(other.device_code, owner)).json().error).toBe('invalid_grant')
-    const late = await begin()
-    now += hour
-    expect((await poll(late.device_code)).json().error).toBe('expired_token')
-    await expect(ownerSocket('/device', { user_code: late.user_code, approve: true })).rejects.toThrow('404')
-  })
-})
-
 describe('the directory', () => {
   it('is read by every principal and changed by its owner alone', async () => {
     const appId = await makeApplication()
@@ -373,17 +330,3 @@ describe('the directory', () => {
 })
 
 /** As the CLI does: through the socket in the state directory. */
-function ownerSocket(path: string, body: object): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ socketPath: socket, path, method: 'POST' }, (response) => {
-      let text = ''
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text))
-        else reject(new Error(`${response.statusCode} ${text}`))
-      })
-    })
-    sent.on('error', reject)
-    sent.end(JSON.stringify(body))
-  })
-}

@@ -57,6 +57,8 @@ export interface DeviceCodeRow {
   scope: string
   state: 'pending' | 'approved' | 'denied'
   expires_at: string
+  /** Address of the program that asked. */
+  asked_from: string | null
 }
 
 export interface RefreshTokenRow {
@@ -65,6 +67,8 @@ export interface RefreshTokenRow {
   client_id: string
   app_id: string
   expires_at: string
+  /** JSON list of the audiences that it serves; absent if it was issued by the release before. */
+  audiences: string | null
 }
 
 /** A user-assigned identity of a resource. */
@@ -222,6 +226,12 @@ export const migrations: Record<string, Migration> = {
         .addPrimaryKeyConstraint('group_member_key', ['group_id', 'member_id'])
         .execute()
       await db.schema.createIndex('group_member_member').on('group_member').column('member_id').execute()
+    },
+  },
+  '005-granted': {
+    up: async (db) => {
+      await db.schema.alterTable('device_code').addColumn('asked_from', 'text').execute()
+      await db.schema.alterTable('refresh_token').addColumn('audiences', 'text').execute()
     },
   },
 }

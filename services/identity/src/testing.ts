@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, createSealer, openInstallation, systemClock, type Clock } from '@strongroom/platform'
@@ -30,4 +31,20 @@ export async function testService(context: IdentityContext): Promise<IdentitySer
   const close = (): Promise<void> => (closing ??= service.close())
   onTestFinished(close)
   return { ...service, close }
+}
+
+/** Posts to the owner's socket. @throws Error with the status, unless it is 200 */
+export async function askOwnerSocket(socketPath: string, path: string, body: object): Promise<unknown> {
+  return await new Promise((resolve, reject) => {
+    const sent = request({ socketPath, path, method: 'POST' }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text))
+        else reject(new Error(`${response.statusCode} ${text}`))
+      })
+    })
+    sent.on('error', reject)
+    sent.end(JSON.stringify(body))
+  })
 }

@@ -75,9 +75,9 @@ describe('anyone who signs in without end', () => {
 
   it('takes the device codes of nobody else (attack W5)', async () => {
     const form = { client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', scope: 'https://management.azure.com//.default' }
-    for (let n = 0; n < 100; n++) expect((await post('devicecode', form, '127.64.0.9')).status).toBe(200)
+    for (let n = 0; n < 100; n++) expect((await post('devicecode', form, '192.0.2.9')).status).toBe(200)
     const refused = { status: 429, retryAfter: '5', error: 'temporarily_unavailable' }
-    for (let n = 0; n < 150; n++) expect(await post('devicecode', form, '127.64.0.9')).toEqual(refused)
+    for (let n = 0; n < 150; n++) expect(await post('devicecode', form, '192.0.2.9')).toEqual(refused)
     expect((await post('devicecode', form, '127.0.0.1')).status).toBe(200)
   })
 })

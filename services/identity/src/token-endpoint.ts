@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loginHost } from '@strongroom/contract'
-import type { Clock, FastifyInstance, FastifyReply, FastifyRequest } from '@strongroom/platform'
+import {
+  limitedAddress,
+  type Clock,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from '@strongroom/platform'
 import { audienceOfScope } from './audience.ts'
 import type { AssertionVerifier } from './client-assertion.ts'
-import type { DeviceCodes } from './device-codes.ts'
+import { requireGranted, type DeviceCodes } from './device/device-codes.ts'
 import { Failures } from './failures.ts'
 import { formOf, optional, required } from './form.ts'
+import { grantedTo } from './device/granted.ts'
 import { OAuthError } from './oauth-error.ts'
 import { secretLimit, type Principal, type Principals } from './principals.ts'
 import { requireOrigin, type SinglePageApp } from './browser/single-page-apps.ts'
@@ -60,7 +67,7 @@ export function addTokenEndpoint(app: FastifyInstance, o: Options): void {
       throw unknownGrant(grant)
     })
   const device = (version: Version): ReturnType<typeof answer> =>
-    answer(async (request, form) => await begin(o, version, form, request.ip))
+    answer(async (request, form) => await begin(o, version, form, limitedAddress(request.raw.socket)))
   app.post('/:tenant/oauth2/v2.0/token', token('v2'))
   app.post('/:tenant/oauth2/token', token('v1'))
   app.post('/:tenant/oauth2/v2.0/devicecode', device('v2'))
@@ -107,7 +114,9 @@ async function begin(o: Options, version: Version, form: URLSearchParams, caller
   audienceOf(form, version)
   const scope = version === 'v1' ? `${required(form, 'resource')}/.default` : required(form, 'scope')
   const { deviceCode, userCode, expiresIn } = await o.devices.begin({ clientId, scope, caller })
-  const message = `To sign in, approve the code ${userCode} as the owner of this installation: strongroom env --approve ${userCode}`
+  const message =
+    `To sign in, review and approve the code ${userCode} as the owner of this installation: ` +
+    `strongroom env --approve ${userCode}`
   return {
     user_code: userCode,
     device_code: deviceCode,
@@ -123,7 +132,10 @@ async function redeemDevice(o: Options, version: Version, form: URLSearchParams)
   const clientId = clientOf(form)
   const deviceCode = optional(form, 'device_code') ?? required(form, 'code')
   const { scope } = await o.devices.redeem({ deviceCode, clientId })
-  return await personReply(o, version, { clientId, principal: o.owner, audience: audienceOfScope(scope) ?? '' })
+  const { audiences } = grantedTo(clientId, scope)
+  const refreshToken = await o.devices.refreshToken({ clientId, appId: o.owner.appId, audiences })
+  const audience = audienceOfScope(scope) ?? ''
+  return await personReply(o, version, { clientId, principal: o.owner, audience, refreshToken })
 }
 
 /** RFC 6749 section 4.1.3 with RFC 7636; a single-page app's refresh token lasts a day, as in Entra. */
@@ -144,7 +156,9 @@ async function redeemCode(
   const asked = optional(form, 'scope') ?? scope
   const audience = audienceOfScope(asked)
   if (audience === undefined) throw invalidScope()
-  const refreshToken = await o.devices.refreshToken({ clientId, appId: o.owner.appId, hours: 24 })
+  const { audiences } = grantedTo(clientId, scope)
+  requireGranted(audiences, audience)
+  const refreshToken = await o.devices.refreshToken({ clientId, appId: o.owner.appId, audiences, hours: 24 })
   return await personReply(o, version, { clientId, principal: o.owner, audience, refreshToken, nonce })
 }
 
@@ -153,7 +167,7 @@ async function refresh(o: Options, version: Version, request: FastifyRequest, fo
   requireOrigin(o.apps, clientId, request)
   const token = required(form, 'refresh_token')
   const audience = audienceOf(form, version)
-  const principal = await o.principals.byAppId(await o.devices.refresh({ token, clientId }))
+  const principal = await o.principals.byAppId(await o.devices.refresh({ token, clientId, audience }))
   if (principal === undefined) throw unknownApplication(clientId)
   return await personReply(o, version, { clientId, principal, audience, refreshToken: token })
 }
@@ -162,7 +176,7 @@ async function refresh(o: Options, version: Version, request: FastifyRequest, fo
 async function personReply(
   o: Options,
   version: Version,
-  p: { clientId: string; principal: Principal; audience: string; refreshToken?: string; nonce?: string | undefined },
+  p: { clientId: string; principal: Principal; audience: string; refreshToken: string; nonce?: string | undefined },
 ): Promise<object> {
   const { clientId, principal, audience } = p
   const issued = await o.issuer.access(principal, audience, { kind: 'person', clientId })
@@ -170,7 +184,7 @@ async function personReply(
   return {
     ...tokenReply(version, issued, audience),
     scope: `${audience}/.default`,
-    refresh_token: p.refreshToken ?? (await o.devices.refreshToken({ clientId, appId: principal.appId })),
+    refresh_token: p.refreshToken,
     id_token: await o.issuer.id(principal, clientId, p.nonce),
     client_info: Buffer.from(JSON.stringify(info)).toString('base64url'),
   }
@@ -220,7 +234,8 @@ function audienceOf(form: URLSearchParams, version: Version): string {
 const invalidScope = (): OAuthError =>
   new OAuthError(
     'AADSTS1002012',
-    'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).',
+    'The provided value for scope is not valid. Client credential flows must have a scope value with /.default ' +
+      'suffixed to the resource identifier (application ID URI).',
   )
 
 type Given = { appId: string; secret: string } | { appId: string; assertion: string; type: string | undefined }
@@ -261,7 +276,8 @@ function formDecode(text: string): string {
 function wrongSecret(appId: string): OAuthError {
   return new OAuthError(
     'AADSTS7000215',
-    `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${appId}'.`,
+    'Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not ' +
+      `the client secret ID, for a secret added to app '${appId}'.`,
   )
 }
 

@@ -24,7 +24,6 @@ import { HsmRepository } from './hsm/repository.ts'
 import { hsmMigrations } from './hsm/tables.ts'
 import { Certificates } from './certificates/certificates.ts'
 import { CertificateBackups } from './certificates/backup.ts'
-import { CertificateAuthorities } from './certificates/authorities.ts'
 import { PendingCertificates } from './certificates/pending.ts'
 import { CertificateRepository } from './certificates/repository.ts'
 import { CryptoOperations } from './keys/crypto-operations.ts'
@@ -34,18 +33,20 @@ import { movedKey } from './keys/moved-key.ts'
 import { KeyRepository } from './keys/repository.ts'
 import { Rotation } from './keys/rotation.ts'
 import type { KeystoreConfiguration } from './keystore/configuration.ts'
-import { openKeystore } from './keystore/open.ts'
-import { RemovedKeys, removedKeysMigrations } from './keystore/removed-keys.ts'
+import { openKeystore } from './open-keystore.ts'
+import { RemovedKeys, removedKeysMigrations } from './keys/removed-keys.ts'
 import { openOperationLog } from './log/open.ts'
 import type { LogVerdict } from './log/verify.ts'
+import { Refusals } from './log/refusals.ts'
 import { Backups } from './objects/backup.ts'
-import { hsmOfHost, vaultOfHost } from './objects/names.ts'
+import { hsmOfHost, vaultOfHost } from './core/names.ts'
 import { ObjectRepository } from './objects/repository.ts'
 import { Authorities } from './release/authorities.ts'
 import { KeyPlacements } from './release/placement.ts'
 import { SignedFirmwareList } from './release/firmware-list.ts'
 import { KeyRelease } from './release/release.ts'
 import { VmFirmware } from './release/vm-firmware.ts'
+import { VmSettings } from './release/vm-settings.ts'
 import { attestationSigning, CertifiedSigner, releaseSigning } from './signing/certified-signer.ts'
 import { secretRows, type SecretVersion } from './secrets/secret-version.ts'
 import { secretEntry, Secrets } from './secrets/secrets.ts'
@@ -70,6 +71,8 @@ export interface VaultContext extends ServiceContext {
   firmwareKeys?: readonly Jwk[]
   /** Whether Azure's shared attestation providers in release policies map to those of this installation. */
   mapsAzureProviders?: boolean
+  /** Whether Azure's names of the shared providers are answered now; default: never. */
+  answersAzureNames?: () => boolean
 }
 
 export interface VaultService extends Service {
@@ -132,13 +135,15 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     clock,
     verifiers: context.verifiers,
     mapsAzureProviders: context.mapsAzureProviders,
+    answersAzureNames: context.answersAzureNames,
   })
   const { firmwareKeys, stateDir } = context
   const list =
     firmwareKeys && new SignedFirmwareList({ store, path: join(stateDir, firmwareListFile), keys: firmwareKeys })
   const firmware = list && new VmFirmware({ store, list, log })
   const placements = new KeyPlacements(store)
-  const release = new KeyRelease({ ...keyParts, keys, authorities, placements, firmware, signer })
+  const settings = new VmSettings(store)
+  const release = new KeyRelease({ ...keyParts, keys, authorities, placements, firmware, settings, signer })
 
   const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)
   const secretSealer = sealer.derive('secrets')
@@ -183,7 +188,6 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     certificates,
     certificateRepository,
     pendingCertificates,
-    authoritiesOfVaults: new CertificateAuthorities(common),
     certificateBackups: new CertificateBackups({
       ...backupParts,
       certificates,
@@ -207,6 +211,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     }),
     access,
     log,
+    refusals: new Refusals(log, clock),
     rates: context.rates && new RateLimits(context.rates, clock),
     verifier,
     controlPlaneObjectId: platformAccess.controlPlaneObjectId,
@@ -226,6 +231,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     hsms,
     objects: { keys, rotation, secrets },
     firmware,
+    settings,
     log,
     rates: parts.rates,
     verifier,

@@ -7,7 +7,7 @@ import { InstanceStore } from '../../../services/host/src/instances/instance-sto
 import { SimulatedBootStore } from '../../../services/host/src/simulated/boot-store.ts'
 import { migrations as identity } from '../../../services/identity/src/store.ts'
 import { hsmMigrations } from '../../../services/vault/src/hsm/tables.ts'
-import { removedKeysMigrations } from '../../../services/vault/src/keystore/removed-keys.ts'
+import { removedKeysMigrations } from '../../../services/vault/src/keys/removed-keys.ts'
 import { logMigrations } from '../../../services/vault/src/log/tables.ts'
 import { migrations as vault } from '../../../services/vault/src/store/migrations.ts'
 

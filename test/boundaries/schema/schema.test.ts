@@ -35,13 +35,17 @@ describe('a change of a table in one step', () => {
     ['nothing', now({ id: column, note: optional }), []],
     ['a new table', { ...now({ id: column, note: optional }), 's.u': { columns: { id: column }, unique: ['id'] } }, []],
     ['a new column that may be left out', now({ id: column, note: optional, more: optional }), []],
-    ['a new column that must be given', now({ id: column, note: optional, more: column }), ['s.t.more is new and must be given']],
+    [
+      'a new column that must be given',
+      now({ id: column, note: optional, more: column }),
+      ['s.t.more is new and must be given'],
+    ],
     ['a column that must be given now', now({ id: column, note: column }), ['s.t.note must be given now']],
     ['a column that is gone', now({ id: column }), ['s.t.note is gone']],
     ['a column of another type', now({ id: 'integer', note: optional }), ['s.t.id has another type']],
     ['a table that is gone', {}, ['s.t is gone']],
     ['a new unique index', now({ id: column, note: optional }, ['id', 'note']), ['s.t is unique by note now']],
-  ])('%s', (_what, schema, breaks) => expect(breaksOf(recorded(), schema)).toEqual(breaks)) // prettier-ignore
+  ])('%s', (_what, schema, breaks) => expect(breaksOf(recorded(), schema)).toEqual(breaks))
 
   it('may take away what the release before no longer uses', () => {
     expect(breaksOf(recorded(['s.t.note']), now({ id: column }))).toEqual([])

@@ -12,8 +12,20 @@ interface Versions {
   vaults: string
   identities: string
 }
-const current: Versions = { resources: '2024-03-01', network: '2024-05-01', compute: '2024-11-01', vaults: '2024-11-01', identities: '2024-11-30' } // prettier-ignore
-const previous: Versions = { resources: '2022-09-01', network: '2023-02-01', compute: '2023-03-01', vaults: '2023-02-01', identities: '2023-01-31' } // prettier-ignore
+const current: Versions = {
+  resources: '2024-03-01',
+  network: '2024-05-01',
+  compute: '2024-11-01',
+  vaults: '2024-11-01',
+  identities: '2024-11-30',
+}
+const previous: Versions = {
+  resources: '2022-09-01',
+  network: '2023-02-01',
+  compute: '2023-03-01',
+  vaults: '2023-02-01',
+  identities: '2023-01-31',
+}
 
 /** Created by one PUT without a preceding GET, polled to its end, and read for the state. */
 const make = (path: string, version: string, body: object, check?: Call['check']): Call[] => [

@@ -1,68 +1,11 @@
 import { defaultCvmReleasePolicy } from '@strongroom/contract'
 import { expect } from 'vitest'
+import { current, previous, type Versions } from './azurerm-versions.ts'
 import { sshKeyData as keyData } from './keys.ts'
 import type { About, Call, Conversation } from './replay.ts'
 
 const location = 'westeurope'
 const vaultOf = ({ vault }: About): string => `https://${vault}.vault.strongroom.internal`
-
-/**
- * Requests of azurerm's releases of a major version, from the imports of their clients
- * (github.com/hashicorp/terraform-provider-azurerm, internal/services/{service}/client).
- */
-interface Versions {
-  subscriptions: string
-  providers: string
-  groups: string
-  network: string
-  vms: string
-  disks: string
-  sets: string
-  vaults: string
-  keys: string
-  attestation: string
-  identities: string
-  assignments: string
-  galleries: string
-  galleryVersions: string
-  skus: string
-  sshKeys: string
-  availabilitySets: string
-}
-
-const current: Versions = {
-  subscriptions: '2022-12-01',
-  providers: '2022-09-01',
-  groups: '2023-07-01',
-  network: '2025-01-01',
-  vms: '2024-03-01',
-  disks: '2023-04-02',
-  sets: '2022-03-02',
-  vaults: '2023-07-01',
-  keys: '7.4',
-  attestation: '2020-10-01',
-  identities: '2024-11-30',
-  assignments: '2022-04-01',
-  galleries: '2022-03-03',
-  galleryVersions: '2023-07-03',
-  skus: '2021-07-01',
-  sshKeys: '2024-03-01',
-  availabilitySets: '2021-11-01',
-}
-const previous: Versions = {
-  ...current,
-  subscriptions: '2021-01-01',
-  providers: '2016-02-01',
-  groups: '2020-06-01',
-  network: '2022-07-01',
-  vms: '2023-03-01',
-  disks: '2022-03-02',
-  vaults: '2023-02-01',
-  identities: '2018-11-30',
-  assignments: '2020-04-01-preview',
-  galleryVersions: '2022-03-03',
-  sshKeys: '2021-11-01',
-}
 
 const read = (path: string, version: string, check?: Call['check']): Call => ({
   method: 'GET',
@@ -88,10 +31,17 @@ function begin(o: About, v: Versions): Call[] {
   return [
     read(o.subscription, v.subscriptions, ({ tenantId }) => expect(tenantId).toBe(o.tenantId)),
     read(`${o.subscription}/providers`, v.providers, ({ value }) => {
-      const found = value.map((each: { namespace: string; registrationState: string }) => `${each.namespace} ${each.registrationState}`) // prettier-ignore
+      const found = value.map(
+        (each: { namespace: string; registrationState: string }) => `${each.namespace} ${each.registrationState}`,
+      )
       expect(found).toEqual(expect.arrayContaining(registered.map((name) => `${name} Registered`)))
     }),
-    { method: 'POST', path: `${o.subscription}/providers/Microsoft.Attestation/register`, version: v.providers, status: [200] }, // prettier-ignore
+    {
+      method: 'POST',
+      path: `${o.subscription}/providers/Microsoft.Attestation/register`,
+      version: v.providers,
+      status: [200],
+    },
   ]
 }
 
@@ -169,20 +119,30 @@ function network(o: About, v: Versions): Call[] {
 
 /** A vault, a key, a set that uses it, an identity, an attestation provider. */
 function secrets(o: About, v: Versions): Call[] {
-  const provider = (namespace: string, type: string, name: string): string => `${o.group}/providers/Microsoft.${namespace}/${type}/${name}` // prettier-ignore
+  const provider = (namespace: string, type: string, name: string): string =>
+    `${o.group}/providers/Microsoft.${namespace}/${type}/${name}`
   const box = provider('KeyVault', 'vaults', o.vault)
   const vault = vaultOf(o)
   const set = provider('Compute', 'diskEncryptionSets', 'set')
-  const administrator = `${o.subscription}/providers/Microsoft.Authorization/roleDefinitions/00482a5a-887f-4fb3-b363-3b7fe8e74483` // prettier-ignore
+  const administrator = `${o.subscription}/providers/Microsoft.Authorization/roleDefinitions/00482a5a-887f-4fb3-b363-3b7fe8e74483`
   const assignment = `${box}/providers/Microsoft.Authorization/roleAssignments/6b8a6d4e-1111-4000-8000-000000000001`
   let kid = ''
   const policy = JSON.stringify(defaultCvmReleasePolicy('https://sharedweu.weu.attest.strongroom.internal'))
   return [
     ...make(provider('ManagedIdentity', 'userAssignedIdentities', 'who'), v.identities, { location, tags: {} }),
-    ...make(provider('Attestation', 'attestationProviders', 'judge'), v.attestation, { location, properties: {}, tags: {} }), // prettier-ignore
+    ...make(provider('Attestation', 'attestationProviders', 'judge'), v.attestation, {
+      location,
+      properties: {},
+      tags: {},
+    }),
     { method: 'GET', path: box, version: v.vaults, status: [404] },
     // A deleted vault of this name would be recovered.
-    { method: 'GET', path: `${o.subscription}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/${o.vault}`, version: v.vaults, status: [404] }, // prettier-ignore
+    {
+      method: 'GET',
+      path: `${o.subscription}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/${o.vault}`,
+      version: v.vaults,
+      status: [404],
+    },
     {
       method: 'PUT',
       path: box,
@@ -208,11 +168,21 @@ function secrets(o: About, v: Versions): Call[] {
       polls: true,
     },
     read(box, v.vaults, ({ properties }) => expect(properties.vaultUri).toBe(`${vault}/`)),
-    { method: 'PUT', path: assignment, version: v.assignments, body: { properties: { principalId: o.objectId, roleDefinitionId: administrator } }, status: [201] }, // prettier-ignore
+    {
+      method: 'PUT',
+      path: assignment,
+      version: v.assignments,
+      body: { properties: { principalId: o.objectId, roleDefinitionId: administrator } },
+      status: [201],
+    },
     // Reading a vault also reads its certificate contacts; 403 and 404 count as none.
     { method: 'GET', path: `${vault}/certificates/contacts`, version: v.keys, status: [404] },
     // A vault's resource is found by name before its data is used.
-    read(`${o.subscription}/resources?$filter=resourceType eq 'Microsoft.KeyVault/vaults' and name eq '${o.vault}'`, '2015-11-01', ({ value }) => expect(value).toHaveLength(1)), // prettier-ignore
+    read(
+      `${o.subscription}/resources?$filter=resourceType eq 'Microsoft.KeyVault/vaults' and name eq '${o.vault}'`,
+      '2015-11-01',
+      ({ value }) => expect(value).toHaveLength(1),
+    ),
     { method: 'GET', path: `${vault}/keys/soft/`, version: v.keys, status: [404] },
     {
       method: 'POST',
@@ -232,7 +202,10 @@ function secrets(o: About, v: Versions): Call[] {
           keyOps: ['wrapKey', 'unwrapKey'],
           keySize: 3072,
           kty: 'RSA-HSM',
-          release_policy: { contentType: 'application/json; charset=utf-8', data: Buffer.from(policy).toString('base64') }, // prettier-ignore
+          release_policy: {
+            contentType: 'application/json; charset=utf-8',
+            data: Buffer.from(policy).toString('base64'),
+          },
         },
       },
       { check: ({ properties }) => void (kid = properties.keyUriWithVersion) },
@@ -243,7 +216,11 @@ function secrets(o: About, v: Versions): Call[] {
       path: set,
       version: v.sets,
       get body() {
-        const properties = { activeKey: { keyUrl: kid }, encryptionType: 'ConfidentialVmEncryptedWithCustomerKey', rotationToLatestKeyVersionEnabled: false } // prettier-ignore
+        const properties = {
+          activeKey: { keyUrl: kid },
+          encryptionType: 'ConfidentialVmEncryptedWithCustomerKey',
+          rotationToLatestKeyVersionEnabled: false,
+        }
         return { identity: { type: 'SystemAssigned' }, location, properties, tags: {} }
       },
       status: [200, 202],
@@ -328,7 +305,9 @@ function machine(o: About, v: Versions): Call[] {
     expect(storageProfile.dataDisks).toEqual([])
     expect(diagnosticsProfile.bootDiagnostics.enabled).toBe(true)
   }
-  const image = `${o.subscription}/providers/Microsoft.Compute/locations/${location}/publishers/Strongroom/artifacttypes/vmimage/offers/debian-13/skus/cvm/versions` // prettier-ignore
+  const image =
+    `${o.subscription}/providers/Microsoft.Compute/locations/${location}/publishers/Strongroom/artifacttypes/` +
+    'vmimage/offers/debian-13/skus/cvm/versions'
   return [
     read(image, v.vms, (found) => expect(found).toHaveLength(1)),
     read(`${o.subscription}/providers/Microsoft.Compute/skus?$filter=location eq '${location}'`, v.skus),
@@ -364,7 +343,12 @@ function machine(o: About, v: Versions): Call[] {
       },
       tags: {},
     }),
-    { method: 'GET', path: `${base}/galleries/gallery/images/cvm/versions/1.0.0`, version: v.galleryVersions, status: [404] }, // prettier-ignore
+    {
+      method: 'GET',
+      path: `${base}/galleries/gallery/images/cvm/versions/1.0.0`,
+      version: v.galleryVersions,
+      status: [404],
+    },
     { method: 'GET', path: vm, version: v.vms, status: [404] },
     { method: 'PUT', path: vm, version: v.vms, body, status: [200, 201], polls: true },
     read(`${vm}?$expand=userData`, v.vms, asConfigured),
@@ -377,7 +361,15 @@ function machine(o: About, v: Versions): Call[] {
     { method: 'POST', path: `${vm}/powerOff?skipShutdown=true`, version: v.vms, status: [200, 202], polls: true },
     ...destroy(vm, v.vms),
     ...destroy(set, v.availabilitySets),
-    { method: 'DELETE', get path() { return disk }, version: v.disks, status: [200, 202, 204], polls: true }, // prettier-ignore
+    {
+      method: 'DELETE',
+      get path() {
+        return disk
+      },
+      version: v.disks,
+      status: [200, 202, 204],
+      polls: true,
+    },
   ]
 }
 

@@ -24,10 +24,17 @@ const telemetry = (module: string): object => ({
   condition: "[parameters('enableTelemetry')]",
   type: 'Microsoft.Resources/deployments',
   apiVersion: '2024-03-01',
-  name: `[format('46d3xbcp.res.${module}.{0}.{1}', replace('-..--..-', '.', '-'), substring(uniqueString(deployment().name, parameters('location')), 0, 4))]`,
+  name:
+    `[format('46d3xbcp.res.${module}.{0}.{1}', replace('-..--..-', '.', '-'), ` +
+    "substring(uniqueString(deployment().name, parameters('location')), 0, 4))]",
   properties: {
     mode: 'Incremental',
-    template: { $schema: schema, contentVersion: '1.0.0.0', resources: [], outputs: { telemetry: { type: 'String', value: 'For more information, see https://aka.ms/avm/TelemetryInfo' } } }, // prettier-ignore
+    template: {
+      $schema: schema,
+      contentVersion: '1.0.0.0',
+      resources: [],
+      outputs: { telemetry: { type: 'String', value: 'For more information, see https://aka.ms/avm/TelemetryInfo' } },
+    },
   },
 })
 
@@ -66,7 +73,12 @@ const verified = (
 
 const network = verified(
   'network-virtualnetwork',
-  { subnetType: { type: 'object', properties: { name: { type: 'string' }, addressPrefix: { type: 'string', nullable: true } } } }, // prettier-ignore
+  {
+    subnetType: {
+      type: 'object',
+      properties: { name: { type: 'string' }, addressPrefix: { type: 'string', nullable: true } },
+    },
+  },
   {
     name: { type: 'string' },
     addressPrefixes: { type: 'array' },
@@ -91,7 +103,9 @@ const network = verified(
       type: 'Microsoft.Network/virtualNetworks/subnets',
       apiVersion: '2024-05-01',
       name: "[format('{0}/{1}', parameters('name'), coalesce(parameters('subnets'), createArray())[copyIndex()].name)]",
-      properties: { addressPrefix: "[tryGet(coalesce(parameters('subnets'), createArray())[copyIndex()], 'addressPrefix')]" }, // prettier-ignore
+      properties: {
+        addressPrefix: "[tryGet(coalesce(parameters('subnets'), createArray())[copyIndex()], 'addressPrefix')]",
+      },
       dependsOn: ['virtualNetwork'],
     },
   },
@@ -101,7 +115,8 @@ const network = verified(
       copy: {
         count: "[length(coalesce(parameters('subnets'), createArray()))]",
         input:
-          "[resourceId('Microsoft.Network/virtualNetworks/subnets', parameters('name'), coalesce(parameters('subnets'), createArray())[copyIndex()].name)]",
+          "[resourceId('Microsoft.Network/virtualNetworks/subnets', parameters('name'), " +
+          "coalesce(parameters('subnets'), createArray())[copyIndex()].name)]",
       },
     },
   },
@@ -137,7 +152,9 @@ const machine = verified(
       copy: { name: 'nic', count: "[length(parameters('nicConfigurations'))]" },
       type: 'Microsoft.Network/networkInterfaces',
       apiVersion: '2024-05-01',
-      name: "[format('{0}{1}', parameters('name'), coalesce(tryGet(parameters('nicConfigurations')[copyIndex()], 'nicSuffix'), format('-nic-{0}', padLeft(copyIndex(1), 2, '0'))))]",
+      name:
+        "[format('{0}{1}', parameters('name'), coalesce(tryGet(parameters('nicConfigurations')[copyIndex()], " +
+        "'nicSuffix'), format('-nic-{0}', padLeft(copyIndex(1), 2, '0'))))]",
       location: "[parameters('location')]",
       properties: {
         copy: [
@@ -145,10 +162,16 @@ const machine = verified(
             name: 'ipConfigurations',
             count: "[length(parameters('nicConfigurations')[copyIndex()].ipConfigurations)]",
             input: {
-              name: "[coalesce(tryGet(parameters('nicConfigurations')[copyIndex('nic')].ipConfigurations[copyIndex('ipConfigurations')], 'name'), 'ipconfig')]",
+              name:
+                "[coalesce(tryGet(parameters('nicConfigurations')[copyIndex('nic')].ipConfigurations[copyIndex('ipCo" +
+                "nfigurations')], 'name'), 'ipconfig')]",
               properties: {
                 primary: "[if(equals(copyIndex('ipConfigurations'), 0), true(), false())]",
-                subnet: { id: "[parameters('nicConfigurations')[copyIndex('nic')].ipConfigurations[copyIndex('ipConfigurations')].subnetResourceId]" }, // prettier-ignore
+                subnet: {
+                  id:
+                    "[parameters('nicConfigurations')[copyIndex('nic')].ipConfigurations[copyIndex('ipConfigurations" +
+                    "')].subnetResourceId]",
+                },
               },
             },
           },
@@ -166,7 +189,9 @@ const machine = verified(
       properties: {
         hardwareProfile: { vmSize: "[parameters('vmSize')]" },
         securityProfile:
-          "[shallowMerge(createArray(if(equals(parameters('securityType'), ''), createObject(), createObject('securityType', parameters('securityType'))), createObject('encryptionAtHost', false(), 'uefiSettings', createObject('secureBootEnabled', true(), 'vTpmEnabled', true()))))]",
+          "[shallowMerge(createArray(if(equals(parameters('securityType'), ''), createObject(), " +
+          "createObject('securityType', parameters('securityType'))), createObject('encryptionAtHost', false(), " +
+          "'uefiSettings', createObject('secureBootEnabled', true(), 'vTpmEnabled', true()))))]",
         storageProfile: {
           imageReference: "[parameters('imageReference')]",
           osDisk: {
@@ -174,7 +199,10 @@ const machine = verified(
             deleteOption: 'Delete',
             managedDisk: {
               storageAccountType: 'Premium_LRS',
-              securityProfile: { securityEncryptionType: "[if(equals(parameters('securityType'), 'ConfidentialVM'), parameters('securityEncryptionType'), null())]" }, // prettier-ignore
+              securityProfile: {
+                securityEncryptionType:
+                  "[if(equals(parameters('securityType'), 'ConfidentialVM'), parameters('securityEncryptionType'), null())]",
+              },
             },
           },
           dataDisks: [],
@@ -200,7 +228,10 @@ const machine = verified(
                     "[coalesce(tryGet(parameters('nicConfigurations')[copyIndex('networkInterfaces')], 'deleteOption'), 'Delete')]",
                   primary: "[if(equals(copyIndex('networkInterfaces'), 0), true(), false())]",
                 },
-                id: "[resourceId('Microsoft.Network/networkInterfaces', format('{0}{1}', parameters('name'), coalesce(tryGet(parameters('nicConfigurations')[copyIndex('networkInterfaces')], 'nicSuffix'), format('-nic-{0}', padLeft(copyIndex('networkInterfaces', 1), 2, '0')))))]",
+                id:
+                  "[resourceId('Microsoft.Network/networkInterfaces', format('{0}{1}', parameters('name'), " +
+                  "coalesce(tryGet(parameters('nicConfigurations')[copyIndex('networkInterfaces')], 'nicSuffix'), " +
+                  "format('-nic-{0}', padLeft(copyIndex('networkInterfaces', 1), 2, '0')))))]",
               },
             },
           ],
@@ -233,7 +264,15 @@ function calls(o: About): Call[] {
     languageVersion: '2.0',
     contentVersion: '1.0.0.0',
     resources: {
-      net: module('net', { name: 'avm-net', addressPrefixes: ['10.2.0.0/16'], subnets: [{ name: 'front', addressPrefix: '10.2.0.0/24' }] }, network), // prettier-ignore
+      net: module(
+        'net',
+        {
+          name: 'avm-net',
+          addressPrefixes: ['10.2.0.0/16'],
+          subnets: [{ name: 'front', addressPrefix: '10.2.0.0/24' }],
+        },
+        network,
+      ),
       vm: module(
         'vm',
         {
@@ -244,7 +283,9 @@ function calls(o: About): Call[] {
           securityType: 'ConfidentialVM',
           securityEncryptionType: 'DiskWithVMGuestState',
           imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm', version: 'latest' },
-          nicConfigurations: [{ ipConfigurations: [{ subnetResourceId: "[reference('net').outputs.subnetResourceIds.value[0]]" }] }], // prettier-ignore
+          nicConfigurations: [
+            { ipConfigurations: [{ subnetResourceId: "[reference('net').outputs.subnetResourceIds.value[0]]" }] },
+          ],
           lock: { kind: 'CanNotDelete' },
         },
         machine,

@@ -41,6 +41,12 @@ export function calls(chapter: string, name: string, work: () => Promise<void>, 
   )
 }
 
+/** A list has an element with this member. */
+export const has =
+  (member: string, value: string) =>
+  (body: Outcome['body']): void =>
+    expect(body).toContainEqual(expect.objectContaining({ [member]: value }))
+
 /** A command that must succeed; `look` gets its JSON. */
 export function works(
   line: string,

@@ -25,6 +25,8 @@ const preface = `# Compatibility
 Every command and call below was run, unmodified, by the test that writes this page (\`test/clients\`): against one installation
 without guests (\`compute: simulated\`), over TLS, without internet. "refused" is an answer that Azure gives too; "not offered" is
 one that Azure does not.
+
+Which members of requests have an effect, and which are kept without one or refused: [members.md](members.md).
 `
 
 const escape = (text: string): string => text.replaceAll('|', String.raw`\|`)

@@ -132,7 +132,13 @@ await call(d, 'disks.createOrUpdate', async () => {
 await call(d, 'virtualMachines.attachDetachDataDisks (attach)', async () => {
   const dataDisksToAttach = [{ diskId: diskId('a'), lun: 4 }, { diskId: diskId('b') }]
   const profile = await compute.virtualMachines.attachDetachDataDisks(group, 'vm', { dataDisksToAttach })
-  assert.deepEqual(profile.dataDisks?.map(({ name, lun }) => [name, lun]), [['a', 4], ['b', 0]]) // prettier-ignore
+  assert.deepEqual(
+    profile.dataDisks?.map(({ name, lun }) => [name, lun]),
+    [
+      ['a', 4],
+      ['b', 0],
+    ],
+  )
 })
 await call(d, 'virtualMachines.attachDetachDataDisks (detach)', async () => {
   const dataDisksToDetach = [{ diskId: diskId('a'), detachOption: 'ForceDetach' as const }]

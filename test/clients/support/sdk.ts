@@ -67,7 +67,7 @@ export async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
 
 export const location = 'westeurope'
 
-const publicKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} sdk`
+const publicKey = `ssh-ed25519 ${Buffer.from(`\0\0\0\x0bssh-ed25519\0\0\0\x20${'\x07'.repeat(32)}`).toString('base64')} sdk`
 
 /** A confidential VM's body, as a program writes it. `setId`: its key's disk-encryption set. */
 export const confidentialVm = (nicId: string, setId?: string): VirtualMachine => ({

@@ -82,14 +82,18 @@ export function renderWorksWith(records: Records): string {
   return [
     '# Works with',
     '',
-    'Stock clients that were run against Strongroom, unmodified, by the tests that write this page (`npm run works-with` writes it from their records, `test/clients/works-with.json`).',
-    'The day is that of the first run with these versions and these answers; for each change CI runs those of `--project clients`, and those of `--project slow` every other time. Call by call: [compatibility.md](compatibility.md).',
+    'Stock clients that were run against Strongroom, unmodified, by the tests that write this page (`npm run ' +
+      'works-with` writes it from their records, `test/clients/works-with.json`).',
+    'The day is that of the first run with these versions and these answers; for each change CI runs those of ' +
+      '`--project clients`, and those of `--project slow` every other time. Call by call: ' +
+      '[compatibility.md](compatibility.md).',
     '',
     '| What | Client and version | Since | By |',
     '|---|---|---|---|',
     ...rows,
     '',
-    "Not run: Ansible's `azure.azcollection`. Debian has the collection and lacks Python libraries that each of its modules imports ([azure-clients.md](azure-clients.md#ansible)); npm has neither.",
+    "Not run: Ansible's `azure.azcollection`. Debian has the collection and lacks Python libraries that each of " +
+      'its modules imports ([azure-clients.md](azure-clients.md#ansible)); npm has neither.',
     '',
   ].join('\n')
 }

@@ -11,7 +11,8 @@ export const s01: Rule = {
     const { volumeKey } = await readDiskSecrets(guest.vm.properties.vmId)
     const found = await findMarks(guest.installation.home, [volumeKey])
     t.note(
-      'looked for the disk’s volume key, in seven spellings, in every file of the installation and in all processes’ arguments and environments',
+      'looked for the disk’s volume key, in seven spellings, in every file of the installation and in all ' +
+        'processes’ arguments and environments',
       found.length === 0 ? 'found nowhere' : found.join(', '),
     )
     assert.deepEqual(found, [])

@@ -36,7 +36,8 @@ export const s07: Rule = {
       echo plain-of-s7 >/dev/mapper/s7; sync; bash /root/data-disk close s7; bash /root/data-disk open s7 >&2`)
     const seen = await guest.root(`head -c 11 /dev/mapper/s7; echo; grep -c plain-of-s7 ${device} || true`)
     t.note(
-      'attached a data disk, put dm-crypt under it with a key that the vault released to this VM, opened it again with the key released again',
+      'attached a data disk, put dm-crypt under it with a key that the vault released to this VM, opened it again ' +
+        'with the key released again',
       seen.replaceAll('\n', ', times found underneath: '),
     )
     assert.equal(seen, 'plain-of-s7\n0')

@@ -9,7 +9,8 @@ export const s08: Rule = {
     const guest = await t.guest('snp')
     const health = '/usr/lib/strongroom/health'
     await guest.root(
-      `cd /var; dd if=/dev/zero of=swapfile bs=1M count=64 status=none; chmod 600 swapfile; mkswap swapfile >/dev/null; swapon swapfile; ${health}`,
+      'cd /var; dd if=/dev/zero of=swapfile bs=1M count=64 status=none; chmod 600 swapfile; mkswap swapfile ' +
+        `>/dev/null; swapon swapfile; ${health}`,
     )
     const { statuses } = await guest.instanceView()
     const swap = (statuses as Loose[]).filter(({ code }) => code.startsWith('Swap/'))

@@ -19,7 +19,13 @@ export const s12: Rule = {
       disk: bare,
       directory: join(installation.home, 'bare.d'),
       create: true,
-      partitions: [[['Type', 'linux-generic'], ['SizeMinBytes', '4M'], ['SizeMaxBytes', '4M']]], // prettier-ignore
+      partitions: [
+        [
+          ['Type', 'linux-generic'],
+          ['SizeMinBytes', '4M'],
+          ['SizeMaxBytes', '4M'],
+        ],
+      ],
     })
     for (const [what, path, missing] of [
       ['a disk without anything on it', empty, ['NoPartitionTable']],

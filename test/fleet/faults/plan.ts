@@ -30,7 +30,8 @@ const kinds = [
   ['database clock', 5],
 ] as const
 
-export const isOfHost = (kind: FaultKind): boolean => kind.startsWith('host') || kind.endsWith('agent paused') || kind.startsWith('guest') // prettier-ignore
+export const isOfHost = (kind: FaultKind): boolean =>
+  kind.startsWith('host') || kind.endsWith('agent paused') || kind.startsWith('guest')
 
 /** The same seed gives the same faults. @param o.leaseMs their scale: some end within a lease, most do not */
 export function planFaults(o: { seed: number; count: number; hosts: number; leaseMs: number }): Fault[] {

@@ -12,7 +12,13 @@ const disk: DiskHistory = {
   records: { 1: 5, 3: 2, 4: 9 },
   confirmed: { 1: 5, 3: 1, 4: 9 },
 }
-const event = (operation: VaultEvent['operation'], epoch: number, o: Partial<VaultEvent> = {}): VaultEvent => ({ key: 'k', operation, epoch, verdict: 'allowed', ...o }) // prettier-ignore
+const event = (operation: VaultEvent['operation'], epoch: number, o: Partial<VaultEvent> = {}): VaultEvent => ({
+  key: 'k',
+  operation,
+  epoch,
+  verdict: 'allowed',
+  ...o,
+})
 const vault = [
   event('placeKey', 1),
   event('release', 1),
@@ -32,11 +38,27 @@ describe('the history of a fleet', () => {
   })
 
   it.each([
-    ['an older epoch writes after a newer one', { records: { ...disk.records, 1: 6 } }, 'VM: 1 writes of epoch 1 after epoch 3 had begun'], // prettier-ignore
-    ['one writes that had not before', { records: { ...disk.records, 2: 1 }, boots: [...disk.boots, { epoch: 2, seen: { 1: 5 } }] }, 'VM: 1 writes of epoch 2 after epoch 3 had begun'], // prettier-ignore
-    ['an older one begins after a newer one', { boots: [...disk.boots, { epoch: 3, seen: { 1: 5, 4: 3 } }] }, 'VM: epoch 3 began to write after epoch 4 had'], // prettier-ignore
+    [
+      'an older epoch writes after a newer one',
+      { records: { ...disk.records, 1: 6 } },
+      'VM: 1 writes of epoch 1 after epoch 3 had begun',
+    ],
+    [
+      'one writes that had not before',
+      { records: { ...disk.records, 2: 1 }, boots: [...disk.boots, { epoch: 2, seen: { 1: 5 } }] },
+      'VM: 1 writes of epoch 2 after epoch 3 had begun',
+    ],
+    [
+      'an older one begins after a newer one',
+      { boots: [...disk.boots, { epoch: 3, seen: { 1: 5, 4: 3 } }] },
+      'VM: epoch 3 began to write after epoch 4 had',
+    ],
     ['a confirmed write is gone', { records: { ...disk.records, 4: 8 } }, 'VM: 1 confirmed writes of epoch 4 are lost'],
-    ['an epoch was not looked at', { boots: disk.boots.map((boot) => ({ ...boot, seen: {} })) }, 'VM: epoch 3 did not say what it found of epoch 1'], // prettier-ignore
+    [
+      'an epoch was not looked at',
+      { boots: disk.boots.map((boot) => ({ ...boot, seen: {} })) },
+      'VM: epoch 3 did not say what it found of epoch 1',
+    ],
     ['a boot is missing', { boots: disk.boots.slice(0, 3) }, 'VM: epoch 4 did not say what it found'],
   ] as [string, Partial<DiskHistory>, string][])('is refused where %s', (_what, change, sentence) => {
     expect(violations(withDisk(change))).toContain(sentence)
@@ -51,6 +73,8 @@ describe('the history of a fleet', () => {
   })
 
   it('takes a release that was logged before the next placement as right', () => {
-    expect(violations({ ...history, vault: [event('placeKey', 1), event('release', 1), event('placeKey', 2)] })).toEqual([]) // prettier-ignore
+    expect(
+      violations({ ...history, vault: [event('placeKey', 1), event('release', 1), event('placeKey', 2)] }),
+    ).toEqual([])
   })
 })

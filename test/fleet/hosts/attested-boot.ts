@@ -1,12 +1,12 @@
 import type { InstanceSpec } from '@strongroom/contract'
 import { noTokens, peerSilicon, peerWire } from '../../../services/host/src/agent/guests/peer-services.ts'
 import type { VmPeer } from '../../../services/host/src/agent/guests/vm-peer.ts'
-import { attest } from '../../../services/host/src/paravisor/attest.ts'
-import { releaseClaims } from '../../../services/host/src/paravisor/claims.ts'
-import { releaseKey } from '../../../services/host/src/paravisor/release.ts'
-import { launchOnSilicon } from '../../../services/host/src/paravisor/silicon.ts'
-import { makeTransferKey } from '../../../services/host/src/paravisor/transfer-key.ts'
-import { readFirmware } from '../../../services/host/src/qemu/firmware.ts'
+import { attest } from '../../../services/paravisor/src/release/attest.ts'
+import { releaseClaims } from '../../../services/paravisor/src/release/claims.ts'
+import { releaseKey } from '../../../services/paravisor/src/release/release.ts'
+import { launchOnSilicon } from '../../../services/paravisor/src/release/silicon.ts'
+import { makeTransferKey } from '../../../services/paravisor/src/release/transfer-key.ts'
+import { readFirmware } from '../../../services/paravisor/src/firmware/read-firmware.ts'
 
 /** A host's material for a release, which it may reuse when the VM is no longer its own. */
 export interface HadRelease {

@@ -30,7 +30,12 @@ const tell = (message: HostMessage): void => void process.send?.(message)
 
 async function run(): Promise<void> {
   const identity = JSON.parse(await readFile(join(directory, 'host.json'), 'utf8')) as HostIdentity
-  const carrier = new WritingCarrier({ identity, directory, isObstinate: obstinate === 'obstinate', onRelease: (had) => tell({ had }) }) // prettier-ignore
+  const carrier = new WritingCarrier({
+    identity,
+    directory,
+    isObstinate: obstinate === 'obstinate',
+    onRelease: (had) => tell({ had }),
+  })
   const logger = createLogger({ level: 'warn', file: join(directory, 'host.log') })
   const agent = await HostAgent.open({ directory, logger, clock, carrier })
   await agent.run(() => {})

@@ -30,7 +30,11 @@ export class WritingCarrier implements Carrier {
     onRelease: (had: HadRelease) => void
   }) {
     this.#identity = o.identity
-    this.#client = FleetClient.under({ address: o.identity.address, authority: o.identity.authority, identity: o.identity }) // prettier-ignore
+    this.#client = FleetClient.under({
+      address: o.identity.address,
+      authority: o.identity.authority,
+      identity: o.identity,
+    })
     this.#directory = o.directory
     this.#isObstinate = o.isObstinate
     this.#onRelease = o.onRelease
@@ -63,7 +67,12 @@ export class WritingCarrier implements Carrier {
     // One VM runs once per host and epoch.
     this.#lingering.get(`${vmId} ${epoch}`)?.end()
     const peer = vmPeer({ vmId, epoch, identity: () => this.#identity, client: () => this.#client })
-    const guest = new WrittenGuest({ peer, order, directory: join(this.#directory, 'guests'), onRelease: this.#onRelease }) // prettier-ignore
+    const guest = new WrittenGuest({
+      peer,
+      order,
+      directory: join(this.#directory, 'guests'),
+      onRelease: this.#onRelease,
+    })
     this.#guests.set(vmId, guest)
     return guest
   }

@@ -70,7 +70,11 @@ export class WrittenGuest {
     const socket = typeof disk === 'string' ? disk : disk.nbd
     const confirmed = join(this.#directory, `${this.#peer.vmId}.confirmed`)
     if (this.#over.signal.aborted) throw new Error('it is over')
-    return spawn(process.execPath, ['--conditions=x-source', '--disable-warning=ExperimentalWarning', writer, socket, String(this.epoch), confirmed], { stdio: 'ignore' }) // prettier-ignore
+    return spawn(
+      process.execPath,
+      ['--conditions=x-source', '--disable-warning=ExperimentalWarning', writer, socket, String(this.epoch), confirmed],
+      { stdio: 'ignore' },
+    )
   }
 
   async #say(state: PowerState, spec: InstanceSpec): Promise<void> {

@@ -29,9 +29,27 @@ export class SiteDatabase {
     const programs = join(root, version, 'bin')
     const data = join(o.directory, 'data')
     await mkdir(data, { mode: 0o700 })
-    const [user, group] = await Promise.all(['-u', '-g'].map(async (option) => Number((await run('id', [option, 'postgres'])).stdout))) // prettier-ignore
+    const [user, group] = await Promise.all(
+      ['-u', '-g'].map(async (option) => Number((await run('id', [option, 'postgres'])).stdout)),
+    )
     await chown(data, user!, group!)
-    await run('setpriv', [...asPostgres, join(programs, 'initdb'), '-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-locale', '-E', 'UTF8'], { cwd: '/' }) // prettier-ignore
+    await run(
+      'setpriv',
+      [
+        ...asPostgres,
+        join(programs, 'initdb'),
+        '-D',
+        data,
+        '-U',
+        'postgres',
+        '--auth=trust',
+        '--no-sync',
+        '--no-locale',
+        '-E',
+        'UTF8',
+      ],
+      { cwd: '/' },
+    )
     await appendFile(join(data, 'pg_hba.conf'), 'host all all 10.0.0.0/8 trust\n')
     const settings = {
       listen_addresses: o.address,
@@ -43,10 +61,25 @@ export class SiteDatabase {
     }
     const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const env = Object.entries(o.env).map(([name, value]) => `${name}=${value}`)
-    const args = ['netns', 'exec', o.namespace, 'setpriv', ...asPostgres, 'env', ...env, join(programs, 'postgres'), '-D', data, ...options] // prettier-ignore
+    const args = [
+      'netns',
+      'exec',
+      o.namespace,
+      'setpriv',
+      ...asPostgres,
+      'env',
+      ...env,
+      join(programs, 'postgres'),
+      '-D',
+      data,
+      ...options,
+    ]
     const child = spawn('ip', args, { stdio: 'ignore', cwd: '/' })
     for (let tries = 0; ; tries++) {
-      const ready = await run(join(programs, 'pg_isready'), ['-h', o.address, '-q']).then(() => true, () => false) // prettier-ignore
+      const ready = await run(join(programs, 'pg_isready'), ['-h', o.address, '-q']).then(
+        () => true,
+        () => false,
+      )
       if (ready) return new SiteDatabase(child, `postgres://postgres@${o.address}/postgres`)
       if (child.exitCode !== null || tries > 300) throw new Error(`the database did not start: ${child.exitCode}`)
       await sleep(100)

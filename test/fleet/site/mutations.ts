@@ -9,7 +9,13 @@ const mutations: Record<string, readonly (readonly [file: string, from: string, 
   ],
   // Keys are still removed: whoever has connected continues.
   ceph: [['/ceph/ceph-storage.ts', 'new Set([...clients, ...(await this.#clientsOf(unit))])', 'new Set()']],
-  key: [['/release/release.ts', 'if (row !== undefined) assertPlaced(row, { claims', 'if (row === null) assertPlaced(row, { claims']], // prettier-ignore
+  key: [
+    [
+      '/release/release.ts',
+      'if (row !== undefined) assertPlaced(row, { claims',
+      'if (row === null) assertPlaced(row, { claims',
+    ],
+  ],
 }
 
 /** For modules loaded from here on. @throws if the code does not contain the fence as named here */

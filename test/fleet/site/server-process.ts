@@ -39,7 +39,7 @@ const installation = await startTestInstallation({
   compute: 'guests',
 })
 const { context } = installation.running
-await layStandInImage(context.cacheDir)
+await layStandInImage(context)
 process.on('message', (question: ServerQuestion) => {
   answer(question).then(
     (answered) => process.send?.({ answered }),
@@ -56,7 +56,10 @@ async function answer(question: ServerQuestion): Promise<unknown> {
   }
   if (question.ask === 'vm') {
     // What its guest writes is on the OS disk. In Ceph, fences cost time by the disk.
-    const dataDisks = fleetStorageFile === undefined ? [] : [{ lun: 0, name: `${question.name}-data`, createOption: 'Empty', diskSizeGB: 1 }] // prettier-ignore
+    const dataDisks =
+      fleetStorageFile === undefined
+        ? []
+        : [{ lun: 0, name: `${question.name}-data`, createOption: 'Empty', diskSizeGB: 1 }]
     const vm = await makeVm(installation, { name: question.name, size: 'Standard_DC2as_v5', dataDisks })
     const { properties } = await installation.arm<{ properties: { vmId: string } }>('GET', vm)
     return properties.vmId.toUpperCase()

@@ -12,11 +12,19 @@ export async function cephDiskOf(ceph: SiteCeph, vmId: string): Promise<{ read: 
   const socket = join(directory, 'socket')
   const daemon = startProgram({
     command: 'qemu-storage-daemon',
-    args: ['--blockdev', `driver=rbd,node-name=disk,read-only=on,pool=${ceph.pool},namespace=${vmId},image=os-disk,user=admin,conf=${ceph.configuration}`, '--nbd-server', `addr.type=unix,addr.path=${socket}`, '--export', 'type=nbd,id=os,node-name=disk,name=os'], // prettier-ignore
+    args: [
+      '--blockdev',
+      `driver=rbd,node-name=disk,read-only=on,pool=${ceph.pool},namespace=${vmId},image=os-disk,user=admin,conf=${ceph.configuration}`,
+      '--nbd-server',
+      `addr.type=unix,addr.path=${socket}`,
+      '--export',
+      'type=nbd,id=os,node-name=disk,name=os',
+    ],
     dieWithParent: true,
   })
   let client: NbdClient | undefined
-  while (client === undefined && daemon.child.exitCode === null) client = await NbdClient.open(socket, 'os').catch(() => undefined) // prettier-ignore
+  while (client === undefined && daemon.child.exitCode === null)
+    client = await NbdClient.open(socket, 'os').catch(() => undefined)
   if (client === undefined) throw new Error('the disk in Ceph cannot be read')
   const disk = client
   return {

@@ -63,7 +63,10 @@ export class SiteCeph {
   async storageFile(): Promise<string> {
     const file = this.#at('storage.json')
     const keyring = this.#at('strongroom.keyring')
-    await writeFile(file, JSON.stringify({ kind: 'ceph', pool: this.pool, user: 'strongroom', keyring, conf: this.configuration })) // prettier-ignore
+    await writeFile(
+      file,
+      JSON.stringify({ kind: 'ceph', pool: this.pool, user: 'strongroom', keyring, conf: this.configuration }),
+    )
     return file
   }
 
@@ -108,13 +111,25 @@ export class SiteCeph {
     const [uuid, directory] = [randomUUID(), this.#at('osd')]
     await mkdir(directory, { mode: 0o700 })
     await this.command('osd', 'new', uuid, '0')
-    await this.command('auth', 'get-or-create', 'osd.0', 'mon', 'profile osd', 'osd', 'allow *', '-o', join(directory, 'keyring')) // prettier-ignore
+    await this.command(
+      'auth',
+      'get-or-create',
+      'osd.0',
+      'mon',
+      'profile osd',
+      'osd',
+      'allow *',
+      '-o',
+      join(directory, 'keyring'),
+    )
     await run('ceph-osd', ['-c', this.configuration, '--mkfs', '-i', '0', '--osd-uuid', uuid, '--no-mon-config'])
   }
 
   #start(program: string, args: string[]): void {
     const [command = '', ...before] = this.#within
-    this.#daemons.push(spawn(command, [...before, program, '-f', '-c', this.configuration, ...args], { stdio: 'ignore', cwd: '/' })) // prettier-ignore
+    this.#daemons.push(
+      spawn(command, [...before, program, '-f', '-c', this.configuration, ...args], { stdio: 'ignore', cwd: '/' }),
+    )
   }
 }
 

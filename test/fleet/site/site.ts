@@ -66,7 +66,11 @@ export class Site {
     this.stateDir = o.stateDir
   }
 
-  /** @param o.ceph whether disks are in Ceph @param o.mutation what is removed from the server's code @param o.opened resources to close, last first */
+  /**
+   * @param o.ceph whether disks are in Ceph
+   * @param o.mutation what is removed from the server's code
+   * @param o.opened resources to close, last first
+   */
   static async open(o: {
     directory: string
     hosts: number
@@ -90,7 +94,18 @@ export class Site {
     const server = await startServer({ ...o, network, database, serverClock, ceph })
     opened.push(async () => await ended(server))
     const { stateDir } = await server.ask<ServerReady>(undefined)
-    const parts: Parts = { directory, network, database, databaseClock, server, serverClock, ceph, stateDir, hosts: [], vmIds: [] } // prettier-ignore
+    const parts: Parts = {
+      directory,
+      network,
+      database,
+      databaseClock,
+      server,
+      serverClock,
+      ceph,
+      stateDir,
+      hosts: [],
+      vmIds: [],
+    }
     const site = new Site(parts)
     opened.push(async () => {
       site.endHosts()
@@ -159,7 +174,12 @@ async function startServer(o: {
   const storage = o.ceph === undefined ? [] : [await o.ceph.storageFile()]
   const mutation = o.mutation !== undefined && { STRONGROOM_TEST_MUTATION: o.mutation }
   const env = { ...process.env, ...o.serverClock.env, ...mutation }
-  return new AskedChild(fork(program, [fleetAddress, storeUrlFile, String(o.leaseSeconds), ...storage], { execArgv: [...serverNodeOptions], env })) // prettier-ignore
+  return new AskedChild(
+    fork(program, [fleetAddress, storeUrlFile, String(o.leaseSeconds), ...storage], {
+      execArgv: [...serverNodeOptions],
+      env,
+    }),
+  )
 }
 
 async function startedCeph(directory: string, network: NetworkNodes): Promise<SiteCeph> {

@@ -11,17 +11,18 @@ import {
 } from '@strongroom/platform'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { bootRecords, digestOf, eventLog } from '../../../services/attestation/src/testing/guest-log.ts'
+import { DocumentSigner } from '../../../services/host/src/network/attested-document.ts'
 import { startMetadataServer, type MetadataServer } from '../../../services/host/src/network/metadata-server.ts'
-import { vtpmClaims } from '../../../services/host/src/paravisor/claims.ts'
-import { launchOnSilicon } from '../../../services/host/src/paravisor/silicon.ts'
-import { readFirmware } from '../../../services/host/src/qemu/firmware.ts'
+import { vtpmClaims } from '../../../services/paravisor/src/release/claims.ts'
+import { launchOnSilicon } from '../../../services/paravisor/src/release/silicon.ts'
+import { readFirmware } from '../../../services/paravisor/src/firmware/read-firmware.ts'
 import { openSiliconKeys } from '../../../services/host/src/silicon-keys.ts'
-import { exampleSpec } from '../../../services/host/src/testing.ts'
-import { certifyAttestationKey, certifyEndorsementKey } from '../../../services/host/src/tpm/certificates.ts'
-import { writeNvIndices } from '../../../services/host/src/tpm/nv-indices.ts'
-import { manufactureTpm } from '../../../services/host/src/tpm/manufacture.ts'
-import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from '../../../services/host/src/tpm/swtpm.ts'
-import { TpmDirectory } from '../../../services/host/src/tpm/tpm-directory.ts'
+import { exampleSpec } from '../../../services/paravisor/src/testing.ts'
+import { certifyAttestationKey, certifyEndorsementKey } from '../../../services/paravisor/src/tpm/certificates.ts'
+import { writeNvIndices } from '../../../services/paravisor/src/tpm/nv-indices.ts'
+import { manufactureTpm } from '../../../services/paravisor/src/tpm/manufacture.ts'
+import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from '../../../services/paravisor/src/tpm/swtpm.ts'
+import { TpmDirectory } from '../../../services/paravisor/src/tpm/tpm-directory.ts'
 
 /** The processors and the authority of an installation whose server runs in this process. */
 export interface House {
@@ -105,9 +106,10 @@ export class SimulatedGuest {
       socket: this.environment['METADATA_SOCKET']!,
       spec,
       authority,
+      documents: new DocumentSigner({ authority, clock: context.clock }),
       silicon,
       akSpki: identity.akSpki,
-      report,
+      report: async (userData) => ({ hclReport: await report(userData), quote: async () => undefined }),
       nonce: new Uint8Array(32),
       onHealth: () => {},
       onReady: () => Promise.resolve(),

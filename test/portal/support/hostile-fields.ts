@@ -63,16 +63,18 @@ export const fields: readonly Field[] = [
   {
     what: 'the name of a tag',
     place: machinePage,
-    most: 10_000,
+    most: 512 - 'hidden-'.length,
     put: async (h, text) => {
-      await arm(h, 'PATCH', h.machine, '2024-11-01', { tags: { ...h.tags, [text]: 'x' } })
-      h.tags[text] = 'x'
+      // Other names may not have `<`.
+      const tags = { ...h.tags, [`hidden-${text}`]: 'x' }
+      await arm(h, 'PATCH', h.machine, '2024-11-01', { tags })
+      h.tags = tags
     },
   },
   {
     what: 'the value of a tag',
     place: machinePage,
-    most: 10_000,
+    most: 256,
     put: async (h, text, index) => {
       const tags = { ...h.tags, [`value${index}`]: text }
       await arm(h, 'PATCH', h.machine, '2024-11-01', { tags })
@@ -94,7 +96,12 @@ export const fields: readonly Field[] = [
     most: 512,
     put: async (h, roleName) => await putRole(h, { roleName }),
   },
-  { what: 'what a role is described as', place: () => '/access', most: 10_000, put: async (h, description) => await putRole(h, { description }) }, // prettier-ignore
+  {
+    what: 'what a role is described as',
+    place: () => '/access',
+    most: 10_000,
+    put: async (h, description) => await putRole(h, { description }),
+  },
   {
     what: 'what the operator says of a request for quota',
     place: () => '/costs',
@@ -139,10 +146,17 @@ export async function beginIn(portal: PortalTest, name: string): Promise<string>
   const location = homeRegion.name
   const subscription = await portal.subscription()
   const path = `${subscription}/resourceGroups/${encodeURIComponent(name)}`
-  const subnet = { id: `${subscription}/resourceGroups/strongroom/providers/Microsoft.Network/virtualNetworks/strongroomVNET/subnets/default` } // prettier-ignore
+  const subnet = {
+    id: `${subscription}/resourceGroups/strongroom/providers/Microsoft.Network/virtualNetworks/strongroomVNET/subnets/default`,
+  }
   await ask('PUT', path, '2024-11-01', { location })
   const properties = { ipConfigurations: [{ name: 'ipconfig1', properties: { subnet } }] }
-  const nic = await ask<{ id: string }>('PUT', `${path}/providers/Microsoft.Network/networkInterfaces/named`, '2024-05-01', { location, properties }) // prettier-ignore
+  const nic = await ask<{ id: string }>(
+    'PUT',
+    `${path}/providers/Microsoft.Network/networkInterfaces/named`,
+    '2024-05-01',
+    { location, properties },
+  )
   const machine = `${path}/providers/Microsoft.Compute/virtualMachines/named`
   const { publicText } = await personalSshKey(join(portal.installation.home, 'config/strongroom'))
   const publicKeys = [{ path: '/home/me/.ssh/authorized_keys', keyData: publicText }]
@@ -158,7 +172,11 @@ export async function beginIn(portal: PortalTest, name: string): Promise<string>
           managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },
         },
       },
-      osProfile: { computerName: 'named', adminUsername: 'me', linuxConfiguration: { disablePasswordAuthentication: true, ssh: { publicKeys } } }, // prettier-ignore
+      osProfile: {
+        computerName: 'named',
+        adminUsername: 'me',
+        linuxConfiguration: { disablePasswordAuthentication: true, ssh: { publicKeys } },
+      },
       networkProfile: { networkInterfaces: [{ id: nic.id }] },
     },
   })

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { basename, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { parsePe } from '@strongroom/evidence/expected'
 import { fetchConnection } from '../../../apps/cli/src/commands/vm/resource.ts'
@@ -30,7 +30,9 @@ export async function rebuiltBootFile(o: {
     await writeFile(path, data)
     return path
   }
-  const osrel = Buffer.from(sections.find(({ name }) => name === '.osrel')?.data ?? []).toString().replace(/\0*$/, '') // prettier-ignore
+  const osrel = Buffer.from(sections.find(({ name }) => name === '.osrel')?.data ?? [])
+    .toString()
+    .replace(/\0*$/, '')
   const release = await file('.osrel', Buffer.from(`${osrel.trimEnd()}\nIMAGE_VERSION=${o.name}\n`))
   const uname = (await readFile(await file('.uname'), 'utf8')).replace(/\0*$/, '').trim()
   const cmdline = (await readFile(await file('.cmdline'), 'utf8')).replace(/\0*$/, '')
@@ -63,11 +65,8 @@ export async function signedByAnother(path: string): Promise<string> {
 export async function sendFile(installation: TestInstallation, name: string, from: string, to: string): Promise<void> {
   const input = await open(from)
   try {
-    const child = spawn(
-      join(resolve(import.meta.dirname, '../../..'), 'strongroom'),
-      ['vm', 'ssh', name, '--', `cat >${to}`],
-      { env: installation.environment(), stdio: [input.fd, 'ignore', 'inherit'] },
-    )
+    const args = [...(await installation.sshTo(name)), '--', `cat >${to}`]
+    const child = spawn('ssh', args, { stdio: [input.fd, 'ignore', 'inherit'] })
     const code = await new Promise((done, fail) => child.once('error', fail).once('close', done))
     if (code !== 0) throw new Error(`${from} did not reach ${name}: ${String(code)}`)
   } finally {
@@ -108,7 +107,13 @@ async function openTunnel(o: { installation: TestInstallation; vm: string }, por
   const path = `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${o.vm}`
   const { ssh } = await fetchConnection(arm, path)
   const { privatePath } = await personalSshKey(join(o.installation.home, 'config/strongroom'))
-  const options = ['IdentitiesOnly=yes', 'UserKnownHostsFile=/dev/null', 'StrictHostKeyChecking=no', 'LogLevel=ERROR', 'ExitOnForwardFailure=yes'].flatMap((option) => ['-o', option]) // prettier-ignore
+  const options = [
+    'IdentitiesOnly=yes',
+    'UserKnownHostsFile=/dev/null',
+    'StrictHostKeyChecking=no',
+    'LogLevel=ERROR',
+    'ExitOnForwardFailure=yes',
+  ].flatMap((option) => ['-o', option])
   const target = ['-R', `127.0.0.1:${mirrorPort}:127.0.0.1:${port}`, '-p', String(ssh.port), `${ssh.user}@${ssh.host}`]
   const child = spawn('ssh', ['-i', privatePath, ...options, ...target, 'echo stands; exec sleep infinity'], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -13,14 +13,12 @@ export interface Victim {
   ends: { code: RegExp; says: RegExp; found: RegExp }
 }
 
-const reference = '/reference/'
-const predicts = ({ cmdline }: SeenProcess): boolean => cmdline.includes(reference)
 const isQemu = ({ command }: SeenProcess): boolean => command.startsWith('qemu-system')
-/** swtpm serves a VM's TPM under different names in turn (services/host/src/tpm). */
+/** swtpm serves a VM's TPM under different names in turn (services/paravisor/src/tpm). */
 const swtpmAs =
   (name: string) =>
   (each: SeenProcess): boolean =>
-    each.command === 'swtpm' && !predicts(each) && each.cmdline.includes(`/${name}.ctrl`)
+    each.command === 'swtpm' && each.cmdline.includes(`/${name}.ctrl`)
 
 const tpmEnded = { code: /^Vtpm(Ended|DidNotStart)$/, says: /^The software TPM (exited|did not start)/, found: /swtpm/ }
 const qemuEnded = { code: /^GuestDidNotStart$/, says: /^QEMU ended before the guest was ready/, found: /^SIGKILL$/ }
@@ -38,18 +36,12 @@ export const manufacture: readonly Victim[] = [
 
 export const firmwareQemu: Victim = {
   at: 'firmware: QEMU',
-  is: (each) => isQemu(each) && !predicts(each),
+  is: isQemu,
   ends: qemuEnded,
 }
 
-/** From the machine's prediction to the guest's report. */
+/** From the disk's key to the guest's report. */
 export const starts: readonly Victim[] = [
-  {
-    at: 'predicted machine: QEMU',
-    is: (each) => isQemu(each) && predicts(each),
-    ends: { code: /^MachineNotPredicted$/, says: /^QEMU does not report/, found: /QEMU ended/ },
-  },
-  { at: 'predicted machine: swtpm', is: (each) => each.command === 'swtpm' && predicts(each), ends: tpmEnded },
   { at: 'key of the disk: swtpm', is: swtpmAs('disk-key'), ends: tpmEnded },
   { at: 'endowment: swtpm', is: swtpmAs('setup'), ends: tpmEnded },
   firmwareQemu,

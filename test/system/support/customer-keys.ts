@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Response } from '../../../apps/cli/src/core/connection.ts'
 import {
   defaultCvmReleasePolicy,
   homeRegion,
@@ -9,7 +10,6 @@ import {
   type KeyBundle,
 } from '@strongroom/contract'
 import { connect } from '../../../apps/cli/src/client/connection.ts'
-import type { Response } from '../../../apps/cli/src/client/https.ts'
 import { createHolder } from '../../../services/vault/src/testing/holders.ts'
 import type { TestInstallation } from './installation.ts'
 import { openArm } from './vm.ts'

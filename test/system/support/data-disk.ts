@@ -36,15 +36,20 @@ export async function makeKey(installation: TestInstallation, o: { vm: string; v
   const { oid } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { oid: string }
   const { tenantId } = connection.server
   const access = (objectId: string, keys: string[]): object => ({ tenantId, objectId, permissions: { keys } })
-  await arm.run('PUT', `${arm.subscription}/resourceGroups/${group}/providers/Microsoft.KeyVault/vaults/${o.vault}`, '2023-07-01', {
-    location: arm.region,
-    properties: {
-      tenantId,
-      sku: { family: 'A', name: 'premium' },
-      enableRbacAuthorization: false,
-      accessPolicies: [access(oid, ['create', 'get']), access(vm.identity.principalId, ['release'])],
+  await arm.run(
+    'PUT',
+    `${arm.subscription}/resourceGroups/${group}/providers/Microsoft.KeyVault/vaults/${o.vault}`,
+    '2023-07-01',
+    {
+      location: arm.region,
+      properties: {
+        tenantId,
+        sku: { family: 'A', name: 'premium' },
+        enableRbacAuthorization: false,
+        accessPolicies: [access(oid, ['create', 'get']), access(vm.identity.principalId, ['release'])],
+      },
     },
-  }) // prettier-ignore
+  )
   const policy = {
     version: '1.0.0',
     anyOf: [

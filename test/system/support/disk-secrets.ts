@@ -1,8 +1,8 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memoryBackedDirectory } from '@strongroom/platform'
-import { readDiskKey, type DiskKey } from '../../../services/host/src/tpm/disk-key.ts'
-import { permanentState, TpmDirectory } from '../../../services/host/src/tpm/tpm-directory.ts'
+import { readDiskKey, type DiskKey } from '../../../services/paravisor/src/tpm/disk-key.ts'
+import { permanentState, TpmDirectory } from '../../../services/paravisor/src/tpm/tpm-directory.ts'
 import { processesOf } from './processes.ts'
 
 /**

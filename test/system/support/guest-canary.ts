@@ -77,4 +77,5 @@ holds /dev/disk/strongroom/temporary || echo 'not on the temporary disk as the h
 
 /** Runs in a guest as root: writes the mark (hexadecimal) directly to a device, some way behind its beginning. */
 export const writeThrough = (mark: string, o: { device: string; mebibytes: number }): string =>
-  `perl -e 'print $ARGV[0] x 4096' ${mark} | dd of=${o.device} bs=4096 seek=${o.mebibytes * 256} oflag=direct iflag=fullblock conv=notrunc status=none`
+  `perl -e 'print $ARGV[0] x 4096' ${mark} | dd of=${o.device} bs=4096 seek=${o.mebibytes * 256} oflag=direct ` +
+  'iflag=fullblock conv=notrunc status=none'

@@ -6,7 +6,12 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorDetail } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
+import { ArmClient } from '../../../apps/cli/src/client/arm.ts'
+import { connect } from '../../../apps/cli/src/client/connection.ts'
+import { fetchConnection } from '../../../apps/cli/src/commands/vm/resource.ts'
+import { personalSshKey } from '../../../apps/cli/src/core/ssh-key.ts'
 import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
+import { defaultGroup, vmPath } from '../../../apps/cli/src/up/vm-request.ts'
 import { layProcessors } from '@strongroom/host/testing'
 
 const root = resolve(import.meta.dirname, '../../..')
@@ -55,16 +60,22 @@ export class TestInstallation {
   server: ChildProcess | undefined
   startupMilliseconds = 0
 
-  private constructor(home: string, ports: { tls: number; local: number }) {
+  private constructor(home: string, ports: { tls: number; local: number }, cacheDir: string | undefined) {
     this.home = home
     this.stateDir = join(home, 'state')
-    this.cacheDir = process.env['STRONGROOM_CACHE_DIR'] ?? join(homedir(), '.cache/strongroom')
+    this.cacheDir = cacheDir ?? process.env['STRONGROOM_CACHE_DIR'] ?? join(homedir(), '.cache/strongroom')
     this.ports = ports
   }
 
-  static async create(): Promise<TestInstallation> {
+  /** @param o.cacheDir for a test that changes what is in the cache */
+  static async create(o: { cacheDir?: string } = {}): Promise<TestInstallation> {
     const home = await mkdtemp(join(tmpdir(), 'strongroom-test-'))
-    return new TestInstallation(home, { tls: await freePort(), local: await freePort() })
+    return new TestInstallation(home, { tls: await freePort(), local: await freePort() }, o.cacheDir)
+  }
+
+  /** Where its roots are, and the person's folder that remembers them. */
+  get rootPaths(): { state: string; config: string } {
+    return { state: this.stateDir, config: join(this.home, 'config/strongroom') }
   }
 
   environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
@@ -168,9 +179,25 @@ export class TestInstallation {
     return outcome.json as T
   }
 
-  /** Runs one command in the guest over SSH. */
+  /**
+   * Runs one command in the guest over SSH, whoever the guest is: tests also look into VMs that are not trusted, where
+   * `vm ssh` connects to nothing.
+   */
   async inGuest(name: string, command: string): Promise<CliOutcome> {
-    return await this.cli('vm', 'ssh', name, '--', command)
+    const child = spawn('ssh', [...(await this.sshTo(name)), '--', command], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const ended = await collect(child)
+    return { ...ended, code: ended.code ?? -1, json: undefined }
+  }
+
+  /** Arguments of ssh. */
+  async sshTo(name: string): Promise<string[]> {
+    const arm = new ArmClient(await connect(this.stateDir))
+    const { ssh } = await fetchConnection(arm, vmPath(arm, defaultGroup, name))
+    const { privatePath } = await personalSshKey(join(this.home, 'config/strongroom'))
+    const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR', 'IdentitiesOnly=yes']
+    const patient = ['ConnectTimeout=120', 'ServerAliveInterval=30', 'ServerAliveCountMax=4']
+    const all = [...options, ...patient].flatMap((option) => ['-o', option])
+    return ['-F', 'none', '-i', privatePath, ...all, '-p', String(ssh.port), `${ssh.user}@${ssh.host}`]
   }
 
   /** Output of a script run by root in the guest, under bash -euo pipefail. @throws if it fails */

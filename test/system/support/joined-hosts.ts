@@ -14,6 +14,7 @@ const root = resolve(import.meta.dirname, '../../..')
 export class JoinedHosts {
   readonly #installation: TestInstallation
   readonly #hosts = new Map<string, ChildProcess>()
+  readonly #said = new Map<string, string>()
   /** Undefined if the test is not root. */
   readonly #network: NetworkNodes | undefined
   /** The server's address for hosts. */
@@ -37,9 +38,28 @@ export class JoinedHosts {
 
   /** Adds a host and has it join. @param options more of `host add` */
   async join(name: string, cores: number, ...options: string[]): Promise<void> {
-    const added = await this.#installation.must<AddedHost>('host', 'add', name, '--cores', String(cores), '--memory', '64', ...options) // prettier-ignore
+    const added = await this.#installation.must<AddedHost>(
+      'host',
+      'add',
+      name,
+      '--cores',
+      String(cores),
+      '--memory',
+      '64',
+      ...options,
+    )
     await this.#network?.add(name)
     this.#start(name, ['join', this.address], added.joinCode)
+  }
+
+  /** State of each host as the server lists it; of one that is not ready also what its agent printed last and its exit. */
+  async states(): Promise<string[]> {
+    const hosts = await this.#installation.must<{ name: string; state: string }[]>('host', 'list')
+    return hosts.map(({ name, state }) => {
+      const child = this.#hosts.get(name)
+      if (state === 'Ready' || child === undefined) return `${name} ${state}`
+      return `${name} ${state}, exit ${child.exitCode ?? child.signalCode ?? 'not yet'}: ${this.#said.get(name) ?? ''}`
+    })
   }
 
   /** As after the machine has started again. */
@@ -82,11 +102,19 @@ export class JoinedHosts {
     const [file = '', ...args] = [...(this.#network?.within(name) ?? []), ...program]
     const child = spawn(file, args, {
       env: this.#installation.environment(),
-      stdio: ['pipe', 'inherit', 'inherit'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       // A separate group, so that the whole machine ends at once.
       detached: true,
     })
     child.stdin.end(code)
+    for (const [from, to] of [
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ] as const)
+      from.on('data', (chunk: Buffer) => {
+        to.write(chunk)
+        this.#said.set(name, `${this.#said.get(name) ?? ''}${chunk.toString()}`.slice(-1_000))
+      })
     this.#hosts.set(name, child)
   }
 }

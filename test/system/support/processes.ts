@@ -30,12 +30,6 @@ export async function processesOf(mark: string): Promise<SeenProcess[]> {
   )
 }
 
-/** QEMU of a VM's guest, not the one that predicts its tables and never runs a processor. */
+/** QEMU of a VM's guest. */
 export const guestQemu = async (mark: string): Promise<SeenProcess | undefined> =>
-  (await processesOf(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && !predicts(cmdline))
-
-/** QEMU that predicts the tables of a VM's machine (services/host/src/qemu/reference-machine.ts). */
-export const referenceQemu = async (mark: string): Promise<SeenProcess | undefined> =>
-  (await processesOf(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && predicts(cmdline))
-
-const predicts = (cmdline: string): boolean => cmdline.includes(' -qtest ')
+  (await processesOf(mark)).find(({ command }) => command.startsWith('qemu'))

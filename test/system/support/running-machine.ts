@@ -47,7 +47,15 @@ export class RunningMachine {
       'node-name': 'host',
       file: { driver: 'file', filename: file },
     })
-    await this.#execute('device_add', { driver: 'scsi-hd', id: 'host', bus: 'scsi.0', channel: 0, 'scsi-id': 0, lun, drive: 'host' }) // prettier-ignore
+    await this.#execute('device_add', {
+      driver: 'scsi-hd',
+      id: 'host',
+      bus: 'scsi.0',
+      channel: 0,
+      'scsi-id': 0,
+      lun,
+      drive: 'host',
+    })
   }
 
   close(): void {
@@ -67,7 +75,13 @@ const mebibyte = 1024 ** 2
 export async function diskOfDiscoverableTypes(path: string): Promise<string> {
   const types = ['swap', 'home', 'srv', 'root'] as const
   const bytes = 16 * mebibyte
-  const parts = types.map((name, index) => ({ type: partitionTypes[name], uuid: '', name, offset: mebibyte + index * bytes, sizeBytes: bytes })) // prettier-ignore
+  const parts = types.map((name, index) => ({
+    type: partitionTypes[name],
+    uuid: '',
+    name,
+    offset: mebibyte + index * bytes,
+    sizeBytes: bytes,
+  }))
   await writeFile(path, Buffer.alloc(2 * mebibyte + types.length * bytes))
   const disk = await open(path, 'r+')
   try {

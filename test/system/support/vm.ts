@@ -45,6 +45,12 @@ export async function defaultRequest(installation: TestInstallation, name: strin
   }
 }
 
+/** An installation's roots, and a folder beside its state that remembers them, as a person's does. */
+export const rootPaths = (stateDir: string): { state: string; config: string } => ({
+  state: stateDir,
+  config: join(stateDir, '../config'),
+})
+
 /** The image and Secure Boot setting of `strongroom vm create NAME`, as the trust report gets them. */
 export const defaultAsked: Pick<TrustRequest, 'image' | 'secureBoot'> = {
   image: { by: 'creator', reference: imageReference(referenceImage) },

@@ -1,6 +1,7 @@
 import { fixedVhdFooter, vhdFooterLength } from '@strongroom/contract'
+import type { HttpsClient } from '../core/connection.ts'
 import { apiVersions, type ArmClient } from '../client/arm.ts'
-import type { HttpsClient } from '../client/https.ts'
+import { CliError } from '../core/cli-error.ts'
 import type { StoredBackup } from './folder.ts'
 import { putPages, sendDisk } from './transfer.ts'
 
@@ -15,7 +16,8 @@ export interface RestoredDisk {
 
 /**
  * Creates the data disks of a backup as uploads over Azure's wire; the guest judges their content.
- * @param o.created called with each disk's id before the disk exists
+ * @param o.created called with the id of each disk that it creates
+ * @throws CliError DiskExists: it writes to no disk that it did not create
  */
 export async function restoreDataDisks(o: {
   arm: ArmClient
@@ -30,11 +32,19 @@ export async function restoreDataDisks(o: {
   for (const { name, sizeBytes } of backups.at(-1)?.manifest.disks ?? []) {
     if (name === 'os') continue
     const id = `${o.group}/providers/Microsoft.Compute/disks/${o.vmName}_${name}`
-    o.created(id)
     const creationData = { createOption: 'Upload', uploadSizeBytes: sizeBytes + vhdFooterLength }
-    await arm.run('PUT', id, apiVersions.compute, { location: arm.region, properties: { creationData } })
+    const body = { location: arm.region, properties: { creationData } }
+    const made = await arm.create(id, apiVersions.compute, body)
+    if (made === undefined) throw diskExists(id)
+    o.created(id)
+    await arm.follow(made)
     const access = { access: 'Write', durationInSeconds: accessSeconds }
-    const { accessSAS } = await arm.result<{ accessSAS: string }>('POST', `${id}/beginGetAccess`, apiVersions.compute, access) // prettier-ignore
+    const { accessSAS } = await arm.result<{ accessSAS: string }>(
+      'POST',
+      `${id}/beginGetAccess`,
+      apiVersions.compute,
+      access,
+    )
     await sendDisk(https, accessSAS, backups, name)
     await putPages(https, accessSAS, sizeBytes, fixedVhdFooter(sizeBytes))
     await arm.run('POST', `${id}/endGetAccess`, apiVersions.compute)
@@ -42,3 +52,12 @@ export async function restoreDataDisks(o: {
   }
   return restored
 }
+
+const diskExists = (id: string): CliError =>
+  new CliError({
+    code: 'DiskExists',
+    message: `A disk of the backup would have the name of an existing one: ${id}.`,
+    expected: 'no disk of this name',
+    found: 'one, whose content stays as it is',
+    remedy: 'Restore under another name or into another group, or delete the disk: az disk delete.',
+  })

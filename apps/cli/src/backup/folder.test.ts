@@ -7,8 +7,8 @@ import type { BackupManifest } from '@strongroom/contract'
 import { backupChunk } from '@strongroom/contract/backup-manifest'
 import { signBackup } from '@strongroom/evidence'
 import fc from 'fast-check'
+import type { Connection } from '../core/connection.ts'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Connection } from '../client/connection.ts'
 import { beginBackup, chunksOf, finishBackup, readBeside, readFolder, sha256, storedChunks } from './folder.ts'
 import { unwrapDataKey } from './recipient.ts'
 
@@ -39,9 +39,13 @@ const lastBytes = 1000
 
 /** Content of a disk, of which each chunk is filled with a number; the last chunk is short. */
 const diskOf = (chunks: readonly number[]): Buffer =>
-  Buffer.concat(chunks.map((value, index) => Buffer.alloc(index === chunks.length - 1 ? lastBytes : backupChunk, value))) // prettier-ignore
+  Buffer.concat(
+    chunks.map((value, index) => Buffer.alloc(index === chunks.length - 1 ? lastBytes : backupChunk, value)),
+  )
 const digestsOf = (disk: Buffer): Buffer => {
-  const chunks = Array.from({ length: Math.ceil(disk.length / backupChunk) }, (_, at) => disk.subarray(at * backupChunk, (at + 1) * backupChunk)) // prettier-ignore
+  const chunks = Array.from({ length: Math.ceil(disk.length / backupChunk) }, (_, at) =>
+    disk.subarray(at * backupChunk, (at + 1) * backupChunk),
+  )
   return Buffer.concat(chunks.map((chunk) => createHash('sha256').update(chunk).digest()))
 }
 
@@ -60,11 +64,30 @@ async function add(chunks: readonly number[], o: { by?: { path: string }; to?: s
     id: '1A1B2C3D-0000-4000-8000-00000000000B',
     madeAt: '2026-11-29T05:00:00.000Z',
     consistency: 'CrashConsistent',
-    vm: { vmId: '2A1B2C3D-0000-4000-8000-00000000000B', name: 'a', size: 'Standard_DC2as_v5', tee: 'SNP', encryption: 'DiskWithVMGuestState', secureBoot: true }, // prettier-ignore
+    vm: {
+      vmId: '2A1B2C3D-0000-4000-8000-00000000000B',
+      name: 'a',
+      size: 'Standard_DC2as_v5',
+      tee: 'SNP',
+      encryption: 'DiskWithVMGuestState',
+      secureBoot: true,
+    },
     generation: before.length,
     settled: 'aG9zdG5hbWU',
     identity: { akSpki: 'AAAA', ekSpki: 'AAAA' },
-    image: { id: 'a', name: 'a', version: '1', path: '', sizeBytes: 1, sha256: '', builtAt: '', source: 'reference', osType: 'Linux', qualifies: { confidential: true, diskEncryption: true, reasons: [] }, os: { id: 'a', versionId: '1', kernel: '1' } }, // prettier-ignore
+    image: {
+      id: 'a',
+      name: 'a',
+      version: '1',
+      path: '',
+      sizeBytes: 1,
+      sha256: '',
+      builtAt: '',
+      source: 'reference',
+      osType: 'Linux',
+      qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+      os: { id: 'a', versionId: '1', kernel: '1' },
+    },
     disks: [{ name: 'os', sizeBytes: disk.length, chunkBytes: backupChunk, digest: sha256(digests) }],
     files: [
       { name: 'guest-state', bytes: state.length, sha256: sha256(state) },
@@ -76,7 +99,8 @@ async function add(chunks: readonly number[], o: { by?: { path: string }; to?: s
   }
   const partial = await beginBackup(to, before.length)
   const jws = await signBackup({ payload: JSON.stringify(manifest), dataKey })
-  const put = async (name: string, bytes: Uint8Array | string): Promise<void> => await writeFile(join(partial, name), bytes) // prettier-ignore
+  const put = async (name: string, bytes: Uint8Array | string): Promise<void> =>
+    await writeFile(join(partial, name), bytes)
   await put('manifest.jws', jws)
   await put('guest-state', state)
   if (base === undefined) {
@@ -124,7 +148,11 @@ describe('a folder of backups', () => {
     await add([1, 4, 2, 0, 3])
     await add([1, 0, 2, 0, 3])
     const bytes = async (name: string): Promise<number> => (await readFile(at(name, 'os.chunks'))).length
-    expect([await bytes('0000'), await bytes('0001'), await bytes('0002')]).toEqual([2 * backupChunk + lastBytes, backupChunk, 0]) // prettier-ignore
+    expect([await bytes('0000'), await bytes('0001'), await bytes('0002')]).toEqual([
+      2 * backupChunk + lastBytes,
+      backupChunk,
+      0,
+    ])
     expect((await readBeside(await read(), 'boot.efi')).toString()).toBe('boot')
   })
 
@@ -193,12 +221,16 @@ describe('the data key of a backup', () => {
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
     await writeFile(join(keys, 'other.pem'), other.export({ type: 'pkcs8', format: 'pem' }))
     for (const path of ['other.pem', 'owner.pub'])
-      await expect(unwrapDataKey(manifest, { privateKey: join(keys, path), vault })).rejects.toEqual(refused('BackupKeyRefused')) // prettier-ignore
+      await expect(unwrapDataKey(manifest, { privateKey: join(keys, path), vault })).rejects.toEqual(
+        refused('BackupKeyRefused'),
+      )
     await expect(unwrapDataKey(manifest, { privateKey: undefined, vault })).rejects.toEqual(refused('BackupKeyRefused'))
     const redirected = {
       ...manifest,
       recipient: { spkiSha256: sha256(other.export({ type: 'pkcs8', format: 'der' })) },
     }
-    await expect(unwrapDataKey(redirected, { privateKey: join(keys, 'owner.pem'), vault })).rejects.toEqual(refused('BackupKeyRefused')) // prettier-ignore
+    await expect(unwrapDataKey(redirected, { privateKey: join(keys, 'owner.pem'), vault })).rejects.toEqual(
+      refused('BackupKeyRefused'),
+    )
   })
 })

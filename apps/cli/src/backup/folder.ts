@@ -45,7 +45,12 @@ export async function readFolder(directory: string, ownerKeys: readonly string[]
   const names = (await readdir(directory).catch(() => [])).filter((name) => /^\d{4}$/.test(name)).toSorted()
   const backups: StoredBackup[] = []
   for (const [sequence, name] of names.entries()) {
-    if (name !== nameOf(sequence)) throw incomplete(directory, nameOf(sequence), `${name} follows ${sequence === 0 ? 'nothing' : nameOf(sequence - 1)}`) // prettier-ignore
+    if (name !== nameOf(sequence))
+      throw incomplete(
+        directory,
+        nameOf(sequence),
+        `${name} follows ${sequence === 0 ? 'nothing' : nameOf(sequence - 1)}`,
+      )
     backups.push(await readOne(join(directory, name), sequence, backups.at(-1)?.digest, ownerKeys))
   }
   if (backups.length > 0) return backups
@@ -78,7 +83,13 @@ async function readOne(
   } catch (error) {
     if (!(error instanceof BackupInvalid)) throw error
     const { message, expected, found } = error
-    throw new CliError({ code: 'BackupNotRead', message: `${message} (${directory})`, expected, found, remedy: 'Use a backup of strongroom vm backup.' }) // prettier-ignore
+    throw new CliError({
+      code: 'BackupNotRead',
+      message: `${message} (${directory})`,
+      expected,
+      found,
+      remedy: 'Use a backup of strongroom vm backup.',
+    })
   }
   const digests = new Map<string, Buffer>()
   for (const { name, digest: wanted, sizeBytes } of manifest.disks) {
@@ -95,7 +106,6 @@ export async function readBeside(
   backups: readonly StoredBackup[],
   name: BackupManifest['files'][number]['name'],
 ): Promise<Buffer> {
-  // prettier-ignore
   const newest = backups.at(-1)!
   const wanted = newest.manifest.files.find((file) => file.name === name)!
   for (const { directory } of backups.toReversed()) {
@@ -193,7 +203,13 @@ const incomplete = (directory: string, missing: string, found: string): CliError
   })
 
 const altered = (directory: string, name: string, expected: string, found: string): CliError =>
-  new CliError({ code: 'BackupAltered', message: `${name} of the backup in ${directory} was changed.`, expected, found, remedy }) // prettier-ignore
+  new CliError({
+    code: 'BackupAltered',
+    message: `${name} of the backup in ${directory} was changed.`,
+    expected,
+    found,
+    remedy,
+  })
 
 const notSigned = (directory: string, error: EvidenceError): CliError =>
   new CliError({

@@ -1,6 +1,6 @@
 import { constants, createHash, createPrivateKey, createPublicKey, privateDecrypt, type KeyObject } from 'node:crypto'
+import type { Connection } from '../core/connection.ts'
 import { keyAudience, type BackupManifest, type BackupRequest } from '@strongroom/contract'
-import type { Connection } from '../client/connection.ts'
 import { expectSuccess } from '../client/https.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { contentOf } from '../core/file-content.ts'

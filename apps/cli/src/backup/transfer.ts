@@ -3,7 +3,7 @@ import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BackupStatus } from '@strongroom/contract'
 import { backupChunk } from '@strongroom/contract/backup-manifest'
-import type { HttpsClient } from '../client/https.ts'
+import type { HttpsClient } from '../core/connection.ts'
 import { expectSuccess } from '../client/https.ts'
 import { CliError } from '../core/cli-error.ts'
 import { chunksOf, digestAt, storedChunks, type StoredBackup } from './folder.ts'
@@ -19,7 +19,6 @@ export async function fetchFile(
   addresses: BackupStatus['addresses'],
   name: string,
 ): Promise<Uint8Array> {
-  // prettier-ignore
   const url = addresses?.[name] ?? ''
   return expectSuccess(await https.request({ method: 'GET', url })).bytes
 }
@@ -88,7 +87,6 @@ export async function sendDisk(
   backups: readonly StoredBackup[],
   name: string,
 ): Promise<number> {
-  // prettier-ignore
   let [pending, first, sent] = [[] as Buffer[], 0, 0]
   const flush = async (): Promise<void> => {
     if (pending.length === 0) return

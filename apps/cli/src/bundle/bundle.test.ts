@@ -21,7 +21,7 @@ const root = repositoryOf(import.meta.dirname)
 const folders = ['strongroom', 'scripts', 'package.json', 'package-lock.json', 'apps/cli/package.json', 'apps/cli/src']
 
 /** The source that the tests change. */
-const changed = 'apps/cli/src/main.ts'
+const changed = 'apps/cli/src/core/program.ts'
 
 /** A separate repository, as set-up leaves it: the command line's sources, and links to the npm packages. */
 function repository(o: { without?: string } = {}): string {

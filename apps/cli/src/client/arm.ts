@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Connection, Response } from '../core/connection.ts'
 import { managementHost, type ErrorDetail } from '@strongroom/contract'
 import { CliError } from '../core/cli-error.ts'
-import { expectSuccess, type Response } from './https.ts'
-import type { Connection } from './connection.ts'
+import { expectSuccess } from './https.ts'
 
 /** api-versions as the stock CLI sends them. */
 export const apiVersions = {
@@ -30,6 +30,9 @@ interface OperationBody {
 
 export type OnSteps = (steps: OperationStep[]) => void
 
+const addressOf = (path: string, apiVersion: string): string =>
+  `https://${managementHost}${path}${path.includes('?') ? '&' : '?'}api-version=${apiVersion}`
+
 /** The resource manager, as any client sees it. */
 export class ArmClient {
   readonly #connection: Connection
@@ -47,19 +50,29 @@ export class ArmClient {
   }
 
   async send(method: string, path: string, apiVersion: string, body?: unknown): Promise<Response> {
-    const separator = path.includes('?') ? '&' : '?'
-    return await this.sendUrl(method, `https://${managementHost}${path}${separator}api-version=${apiVersion}`, body)
+    return await this.sendUrl(method, addressOf(path, apiVersion), body)
   }
 
-  async sendUrl(method: string, url: string, body?: unknown): Promise<Response> {
+  async sendUrl(method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
     const token = await this.#connection.ownerToken()
     const response = await this.#connection.https.request({
       method,
       url,
       token,
+      headers,
       ...(body === undefined ? {} : { body }),
     })
     return expectSuccess(response)
+  }
+
+  /** PUT of what must not exist yet; undefined, and nothing is changed, if it does, however recently it was created. */
+  async create(path: string, apiVersion: string, body: unknown): Promise<Response | undefined> {
+    try {
+      return await this.sendUrl('PUT', addressOf(path, apiVersion), body, { 'if-none-match': '*' })
+    } catch (error) {
+      if (error instanceof CliError && error.code === 'PreconditionFailed') return undefined
+      throw error
+    }
   }
 
   async get<T>(path: string, apiVersion: string): Promise<T> {

@@ -1,34 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { managementAudience, type VerifierSettings } from '@strongroom/contract'
+import { managementAudience } from '@strongroom/contract'
+import type { Connection, ServerRecord } from '../core/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
-import { createHttpsClient, expectSuccess, fetchOwnerToken, type HttpsClient } from './https.ts'
+import { createHttpsClient, expectSuccess, fetchOwnerToken } from './https.ts'
 import { fetchVerifierKeys, readVerifiers } from './verifiers.ts'
-
-/** Written by strongroomd to STATE/server.json when it is ready. */
-export interface ServerRecord {
-  pid: number
-  /** Field 22 of /proc/PID/stat: guards against a reused pid. */
-  startTime: string
-  ports: { tls: number; local: number }
-  caPath: string
-  subscriptionId: string
-  tenantId: string
-  region: string
-  mode: 'simulated' | 'hardware'
-  /** Azure's shared attestation providers in release policies map to this installation's. */
-  mapsAzureProviders?: true
-}
-
-export interface Connection {
-  server: ServerRecord
-  https: HttpsClient
-  ownerToken(audience?: string): Promise<string>
-  /** Attestation providers of other origins named by the operator. */
-  verifiers: VerifierSettings[]
-  /** Published key set of an attestation provider: this installation's, or one named by the operator. */
-  fetchKeySet: (issuer: string) => Promise<unknown>
-}
+import { startCommand } from '../core/own-name.ts'
 
 function startTimeOf(stat: string): string | undefined {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
@@ -52,7 +29,7 @@ export async function requireServer(stateDir: string): Promise<ServerRecord> {
   throw new CliError({
     code: 'NotRunning',
     message: `No server is running for ${stateDir}.`,
-    remedy: 'Start it with `npm run up`, or set STRONGROOM_STATE_DIR to the right installation.',
+    remedy: `Start it with \`${startCommand(stateDir)}\`, or set STRONGROOM_STATE_DIR to the right installation.`,
     exitCode: exitCodes.notRunning,
   })
 }

@@ -1,10 +1,17 @@
 import { loginHost, managementHost } from '@strongroom/contract'
-import type { ServerRecord } from './connection.ts'
+import type { ServerRecord } from '../core/connection.ts'
 
-/** Variables that point the stock clients here; az gets a separate folder, so that it mixes neither clouds nor cached tokens. */
-export function clientEnvironment(server: ServerRecord, azureConfigDir: string): Record<string, string> {
+/**
+ * Variables that point the stock clients here; az gets a separate folder, so that it mixes neither clouds nor cached tokens.
+ * @param trusted file of the authorities that the programs trust; default: the installation's alone
+ */
+export function clientEnvironment(
+  server: ServerRecord,
+  azureConfigDir: string,
+  trusted: string = server.caPath,
+): Record<string, string> {
   return {
-    ...proxied({ port: server.ports.local, trusted: server.caPath }),
+    ...proxied({ port: server.ports.local, trusted }),
     AZURE_CONFIG_DIR: azureConfigDir,
     AZURE_CORE_INSTANCE_DISCOVERY: 'false',
     ...azQuiet,

@@ -1,32 +1,8 @@
 import { Agent } from 'node:https'
 import type { ErrorBody } from '@strongroom/contract'
 import { exchange, HttpFailure, type HttpAnswer } from '@strongroom/platform/http-client'
+import type { HttpsClient, Response } from '../core/connection.ts'
 import { CliError } from '../core/cli-error.ts'
-
-export interface Response {
-  status: number
-  /** Names in lower case. */
-  headers: Record<string, string>
-  text: string
-  /** The body as it came. */
-  bytes: Uint8Array
-  /** Parsed if the server sent JSON. */
-  json: unknown
-}
-
-export interface HttpsClient {
-  request(options: {
-    method: string
-    url: string
-    token?: string
-    /** Sent as JSON. */
-    body?: unknown
-    /** Sent unchanged, in place of a body. */
-    bytes?: Uint8Array
-    headers?: Record<string, string>
-  }): Promise<Response>
-  close(): void
-}
 
 /** Milliseconds without data, and the longest answer in bytes. */
 const [silent, answerLimit] = [120_000, 256 * 1024 * 1024]
@@ -60,7 +36,7 @@ export function createHttpsClient(target: { port: number; caPem: string }): Http
         throw new CliError({
           code: 'ServerUnreachable',
           message: `The server at 127.0.0.1:${target.port} did not answer: ${cause.message}`,
-          remedy: 'Check `strongroom status`, and start it with `npm run up`.',
+          remedy: 'Check `strongroom status`, which shows how to start it.',
           exitCode: 5,
           cause,
         })

@@ -1,9 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Connection, Response } from '../core/connection.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Connection } from '../client/connection.ts'
-import type { Response } from '../client/https.ts'
 import type { CommandContext } from '../core/command.ts'
 import type { Result } from '../core/output.ts'
 import { collateralCommands } from './collateral.ts'
@@ -47,6 +46,7 @@ function run(word: string, args: string[] = [], options: CommandContext['options
     paths: { state: directory, cache: directory, config: directory },
     format: 'table',
     say: (line) => void said.push(line),
+    typed: (text) => text,
     connect: () => Promise.resolve(connection as unknown as Connection),
   })
 }

@@ -1,9 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
-import { managementHost, type FocusPage, type PriceList } from '@strongroom/contract'
+import { readFile } from 'node:fs/promises'
+import type { PriceList } from '@strongroom/contract'
 import { ArmClient } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
-import { toCsv } from '../cost/csv.ts'
 
 const version = '2023-05-01'
 const period = [
@@ -49,7 +48,10 @@ function grouping(by: string): object[] {
 const show: Command = {
   words: ['cost', 'show'],
   summary: 'show usage and cost by VM, group, tag, meter, size, region, resource or day',
-  options: [{ flags: '--by <what>', summary: 'vm, group, tag:NAME, meter, size, region, resource or day', default: 'vm' }, ...period], // prettier-ignore
+  options: [
+    { flags: '--by <what>', summary: 'vm, group, tag:NAME, meter, size, region, resource or day', default: 'vm' },
+    ...period,
+  ],
   examples: ['strongroom cost show', 'strongroom cost show --by tag:team --from 2026-11-01 --to 2026-11-30'],
   run: async (context) => {
     const by = textOption(context, 'by') ?? 'vm'
@@ -81,7 +83,6 @@ const show: Command = {
       currency: String(row.at(-1)),
     }))
     rows.sort((a, b) => b.cost - a.cost || a.what.localeCompare(b.what))
-    for (const alert of await alertsOf(arm)) context.say(`Budget ${alert}`)
     return {
       data: rows,
       table: {
@@ -90,20 +91,6 @@ const show: Command = {
       },
     }
   },
-}
-
-const mayNotSee = 'AuthorizationFailed'
-
-/** Budget alerts, newest first; empty if the caller may read costs but not alerts. */
-async function alertsOf(arm: ArmClient): Promise<string[]> {
-  const path = `${arm.subscription}/providers/Microsoft.CostManagement/alerts`
-  try {
-    const { value } = await arm.get<{ value: { properties: { description: string } }[] }>(path, version)
-    return value.map(({ properties }) => properties.description)
-  } catch (error) {
-    if (error instanceof CliError && error.code === mayNotSee) return []
-    throw error
-  }
 }
 
 /** An id's name and group, so that a table fits a terminal; programs get the whole id. */
@@ -117,34 +104,6 @@ function shown(by: string, cells: (string | number)[]): string {
   const last = String(cells.at(-1) ?? '')
   if (by === 'day') return last.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3')
   return last === '' ? '(none)' : last
-}
-
-const exportCommand: Command = {
-  words: ['cost', 'export'],
-  summary: 'write usage and cost as CSV in the columns of FinOps FOCUS 1.2',
-  options: [...period, { flags: '--out <file>', summary: 'the file; by default standard output' }],
-  examples: ['strongroom cost export --from 2026-11-01 --to 2026-11-30 --out november.csv'],
-  run: async (context) => {
-    const { from, to } = days(context)
-    const arm = new ArmClient(await context.connect())
-    const query = new URLSearchParams({ ...(from && { from }), ...(to && { to }) })
-    let url = `https://${managementHost}${arm.subscription}/providers/Strongroom.Billing/focusExport?${query.toString()}&api-version=${version}` // prettier-ignore
-    const rows: (string | null)[][] = []
-    for (;;) {
-      const page = (await arm.sendUrl('GET', url)).json as FocusPage
-      rows.push(...page.rows)
-      if (page.nextLink !== undefined) {
-        url = page.nextLink
-        continue
-      }
-      const csv = toCsv(page.columns, rows)
-      const out = textOption(context, 'out')
-      if (out === undefined) return { data: { columns: page.columns, rows }, lines: [csv.trimEnd()] }
-      await writeFile(`${out}.partial`, csv)
-      await rename(`${out}.partial`, out)
-      return { data: { file: out, rows: rows.length }, lines: [`${rows.length} charges are in ${out} (FOCUS 1.2).`] }
-    }
-  },
 }
 
 const sheet = (arm: ArmClient): string => `${arm.subscription}/providers/Strongroom.Billing/priceSheet`
@@ -195,4 +154,4 @@ const showPrices: Command = {
   },
 }
 
-export const costCommands: Command[] = [show, exportCommand, setPrices, showPrices]
+export const costCommands: Command[] = [show, setPrices, showPrices]

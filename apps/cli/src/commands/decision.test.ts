@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DecisionView } from '@strongroom/contract'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Connection } from '../client/connection.ts'
-import type { Response } from '../client/https.ts'
+import type { Connection, Response } from '../core/connection.ts'
 import type { CommandContext } from '../core/command.ts'
 import type { Result } from '../core/output.ts'
 import { decisionCommands } from './decision.ts'
@@ -51,6 +50,7 @@ function run(word: string, args: string[] = [], options: CommandContext['options
       paths: { state: directory, cache: directory, config: directory },
       format: 'table',
       say: () => {},
+      typed: (text) => text,
       connect: () => Promise.resolve(connection as unknown as Connection),
     })
 }

@@ -89,10 +89,16 @@ function describe(decision: DecisionView): string[] {
     ...(decision.policyHash === undefined ? [] : [`Policy: ${decision.policyHash}`]),
     ...(decision.tokenId === undefined ? [] : [`Token: ${decision.tokenId}`]),
     ...(decision.message === undefined ? [] : [`${decision.code ?? ''}: ${decision.message}`]),
-    ...failedRules.map(({ rule, expected, found }) => `Rule: ${rule}\n  expected ${expected}\n  found ${found}`),
-    ...failedChecks.map(({ code, target = '', expected = '', found = '' }) =>
-      [`Check: ${code} of ${target}`, `  expected ${expected}`, `  found ${found}`].join('\n'),
-    ),
+    ...failedRules.flatMap(({ rule, expected, found }) => [
+      `Rule: ${rule}`,
+      `  expected ${expected}`,
+      `  found ${found}`,
+    ]),
+    ...failedChecks.flatMap(({ code, target = '', expected = '', found = '' }) => [
+      `Check: ${code} of ${target}`,
+      `  expected ${expected}`,
+      `  found ${found}`,
+    ]),
     ...shortcomings.map(({ message }) => `Not compliant: ${message}`),
     ...(advisories.length === 0 ? [] : [`Advisories: ${advisories.join(', ')}`]),
   ]

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CommandContext } from '../core/command.ts'
-import type { Result } from '../core/output.ts'
+import { render, type Result } from '../core/output.ts'
 import { evidenceCommands } from './evidence.ts'
 
 /** From Debian's package golang-github-google-go-sev-guest-dev. */
@@ -57,6 +57,23 @@ describe('strongroom evidence verify', () => {
     expect(lines!.at(-1)).toBe('Refused, as of 2023-07-01T00:00:00.000Z: Forbidden.')
   })
 
+  it('shows a refused file’s escape sequences as text: they write no verdict over ours (attack E22)', async () => {
+    const over = '\u001b[2K\u001b[1A\rAccepted, as of 2023-07-01T00:00:00.000Z.\n\u009b8m\u202e'
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = { iss: over, sub: over, 'x-ms-attestation-type': over, [over]: over }
+    const token = await file('token.jwt', `${part({ alg: 'RS256', typ: 'JWT', kid: over })}.${part(claims)}.AAAA`)
+    for (const word of ['verify', 'explain']) {
+      const { code, result } = await run(word, [token])
+      for (const format of ['table', 'json', 'yaml', 'tsv'] as const) {
+        const text = render(result, format)
+        expect(text).not.toMatch(/(?![\n\t])[\p{Cc}\u202e]/u)
+        expect(text).not.toMatch(/^Accepted/m)
+        if (format !== 'tsv') expect(text).toContain(String.raw`\u001b[2K`)
+      }
+      if (word === 'verify') expect(code).not.toBe(0)
+    }
+  })
+
   it('gives programs the same tree with ids and codes', async () => {
     const data = (await run('verify', files)).result.data as {
       verdict: string
@@ -77,10 +94,16 @@ describe('strongroom evidence verify', () => {
     expect(result.data).toMatchObject({ code: 'UntrustedRoot', simulated: true })
   })
 
-  it('refuses a time without a zone, a policy that is none and a file that is absent, each with a remedy', async () => {
+  it('refuses a time without a zone or of no day, a policy that is none and a file that is absent, each with a remedy', async () => {
     const refusal = async (args: string[], options: Record<string, string>): Promise<unknown> =>
       await run('verify', args, options).catch((error: unknown) => error)
     expect(await refusal(files, { at: '2023-07-01T00:00:00' })).toMatchObject({ code: 'InvalidArgument', exitCode: 2 })
+    for (const at of ['2026-02-30', '2026-02-30T00:00:00Z', '2026-04-31T12:00:00+02:00'])
+      expect(await refusal(files, { at })).toMatchObject({
+        code: 'InvalidArgument',
+        exitCode: 2,
+        detail: { innererror: { found: at } },
+      })
     expect(await refusal(files, { policy: await file('p', '{') })).toMatchObject({
       code: 'InvalidArgument',
       exitCode: 2,
@@ -102,12 +125,25 @@ describe('strongroom evidence explain', () => {
     expect(explanation!.fields.find(({ name }) => name === 'policy.debugAllowed')).toEqual({
       name: 'policy.debugAllowed',
       value: 'yes',
-      meaning: 'The host may read and write the guest’s memory: nothing is confidential',
+      meaning: 'DEBUG: The host may read and write the guest’s memory: nothing is confidential',
     })
     expect(result.lines!.length).toBeGreaterThan(90)
   })
 
   it('exits 2 for what it does not know', async () => {
     expect((await run('explain', [await file('x', 'hello')])).code).toBe(2)
+  })
+})
+
+describe('what evidence verify did not use', () => {
+  it('is named in the text and in JSON, and changes no verdict', async () => {
+    const policy = await file('policy.json', { snp: { allow: { debug: true } } })
+    const more = await file('more.json', { report: (await readFile(files[0]!)).toString('base64'), gpu: [1] })
+    const { code, result } = await run('verify', [more, ...files.slice(1)], { policy })
+    expect(code).toBe(0)
+    expect((result.data as { unused: object[] }).unused).toEqual([{ of: `${more} gpu`, what: 'a list of 1 values' }])
+    const at = result.lines!.indexOf('Not used: the verdict does not depend on it:')
+    expect(result.lines![at + 1]).toBe(`  · ${more} gpu: a list of 1 values`)
+    expect((await run('verify', files, { policy })).result.lines!.join('\n')).not.toContain('Not used')
   })
 })

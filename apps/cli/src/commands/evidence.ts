@@ -1,5 +1,5 @@
 import * as nodeCrypto from 'node:crypto'
-import { releaseSigningUsage } from '@strongroom/contract'
+import { parseTime, releaseSigningUsage } from '@strongroom/contract'
 import {
   genuineAmdAnchors,
   genuineIntelAnchors,
@@ -11,8 +11,9 @@ import { genuineAwsAnchors, judge, type EvidencePolicy } from '@strongroom/evide
 import { explain } from '@strongroom/evidence/explain'
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
-import { cannotBeJudged, nothingToAccept, refused } from '../evidence/exit.ts'
+import { cannotBeJudged, exitOf } from '../evidence/exit.ts'
 import { readAuthority, readJson, readPieces } from '../evidence/files.ts'
+import { policyOptions, withFlags } from '../evidence/policy/flags.ts'
 import { readAnchors, readPolicy } from '../evidence/policy/policy.ts'
 import { renderExplanation, renderJudgement } from '../evidence/render.ts'
 
@@ -22,24 +23,25 @@ const deadline = 10_000
 function readTime(context: CommandContext): Date {
   const text = textOption(context, 'at')
   if (text === undefined) return new Date()
-  const at = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
-  // A time without a zone would differ between machines.
-  if (!Number.isNaN(at.getTime()) && /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text)) return at
+  const at = parseTime(text)
+  if (at !== undefined) return at
   throw new CliError({
     code: 'InvalidArgument',
     message: '--at is not a valid time.',
     exitCode: cannotBeJudged,
     expected: 'a time such as 2026-03-20T00:00:00Z',
     found: text,
-    remedy: 'Include date, time and zone.',
+    remedy: 'Include a date that exists, time and zone.',
   })
 }
 
-async function readRules(context: CommandContext): Promise<{ anchors: TrustAnchors; policy: EvidencePolicy }> {
-  const [anchorsFile, policyFile, nonce] = [
+async function readRules(
+  context: CommandContext,
+): Promise<{ anchors: TrustAnchors; policy: EvidencePolicy; authority?: EvidencePolicy['release'] }> {
+  const [anchorsFile, policyFile, ca] = [
     textOption(context, 'anchors'),
     textOption(context, 'policy'),
-    textOption(context, 'nonce'),
+    textOption(context, 'ca'),
   ]
   const genuine: TrustAnchors = {
     simulated: false,
@@ -48,28 +50,20 @@ async function readRules(context: CommandContext): Promise<{ anchors: TrustAncho
     aws: [...genuineAwsAnchors],
   }
   const anchors = anchorsFile === undefined ? genuine : readAnchors(await readJson(anchorsFile, 'trust anchors'))
-  const policy = policyFile === undefined ? {} : readPolicy(await readJson(policyFile, 'a policy'))
-  const { tpm } = nonce === undefined ? {} : readPolicy({ tpm: { nonce } })
-  const ca = textOption(context, 'ca')
-  const roots = ca === undefined ? undefined : await readAuthority(ca)
-  return {
-    anchors,
-    policy: {
-      ...policy,
-      // One authority certifies the attestation keys of an installation's guests and the keys of its vault.
-      ...(tpm === undefined && roots === undefined
-        ? {}
-        : { tpm: { ...(roots === undefined ? {} : { roots }), ...policy.tpm, ...tpm } }),
-      ...(roots === undefined ? {} : { release: { roots, signer: 'any', usage: releaseSigningUsage } }),
-    },
-  }
+  const written = policyFile === undefined ? {} : await readJson(policyFile, 'a policy')
+  const policy = readPolicy(await withFlags(written, context))
+  if (ca === undefined) return { anchors, policy }
+  // One authority certifies the attestation keys of an installation's guests and the keys of its vault.
+  const authority = { roots: await readAuthority(ca), signer: 'any', usage: releaseSigningUsage }
+  return { anchors, policy, authority }
 }
 
 const verify: Command = {
   words: ['evidence', 'verify'],
   args: ['<files...>'],
   summary:
-    'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 refused, 2 cannot be judged, 7 nothing to accept',
+    'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 ' +
+    'refused, 2 cannot be judged, 7 nothing to accept, or a key that nothing endorses',
   options: [
     {
       flags: '--at <time>',
@@ -79,7 +73,7 @@ const verify: Command = {
       flags: '--policy <file>',
       summary: 'evidence policy, as JSON; by default, that the guest cannot be debugged or migrated',
     },
-    { flags: '--nonce <hex>', summary: 'challenge (nonce) that TPM quotes must contain' },
+    ...policyOptions,
     {
       flags: '--anchors <file>',
       summary: "roots to trust instead of AMD's and Intel's, for example an installation's anchors.json",
@@ -94,23 +88,31 @@ const verify: Command = {
     'strongroom evidence verify report.bin vcek.der cert_chain.pem',
     'strongroom evidence verify quote.bin tcbinfo.json qeidentity.json signing-chain.pem pck.crl root.crl --at 2026-03-20T00:00:00Z',
     'strongroom evidence verify hcl-report.bin vcek.pem cert_chain.pem quote.json --nonce 6368616c6c656e6765',
+    'strongroom evidence verify report.bin vcek.der cert_chain.pem --report-data @challenge.bin --id-key @id-key.pem',
+    'strongroom evidence verify token.jwt --issuer-key @issuer.pem',
     'strongroom evidence verify boot.json certs.json --anchors anchors.json --ca ca.pem --at 2026-03-20T00:00:00Z',
   ],
   run: async (context) => {
     const at = readTime(context)
-    const { anchors, policy } = await readRules(context)
+    const { anchors, policy, authority } = await readRules(context)
     const means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
     const end = performance.now() + deadline
     const expired = (): boolean => performance.now() > end
+    const pieces = await readPieces(context.args, expired)
+    const issuerKey = textOption(context, 'issuerKey')
+    // The key that a token must be signed by is also the one to verify it with.
+    if (issuerKey?.startsWith('@') === true && pieces.some(({ kind }) => kind === 'token'))
+      pieces.push(...(await readPieces([issuerKey.slice(1)], expired)))
     const judgement = await judge({
-      pieces: await readPieces(context.args, expired),
+      pieces,
       anchors,
       at,
       policy,
+      authority,
       expired,
       ...means,
     })
-    process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged, nothing: nothingToAccept }[judgement.verdict]
+    process.exitCode = exitOf[judgement.verdict]
     const lines = renderJudgement(judgement, at)
     if (anchors.simulated)
       lines.push('Simulated silicon: the chain is complete, but offers no protection from the host.')

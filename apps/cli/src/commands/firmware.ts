@@ -20,13 +20,14 @@ import { textOption, type Command, type CommandContext } from '../core/command.t
 import type { Result } from '../core/output.ts'
 import { ownFirmware } from '../trust/firmware.ts'
 import { readTrustAnchors } from '../trust/roots.ts'
+import { ownCommand } from '../core/own-name.ts'
 
 const version = '2024-11-01'
 const address = (arm: ArmClient): string => `${arm.subscription}/providers/Strongroom.Machine/firmware`
 
 /** The signed list, verified. @throws EvidenceError if it is not signed by a pinned key */
 async function listed(context: CommandContext, { jws, current }: FirmwareListDocument): Promise<Result> {
-  const anchors = await readTrustAnchors(context.paths.state)
+  const anchors = await readTrustAnchors(context.paths)
   const { signedAt, releases } = await verifyFirmwareList({ jws, keys: anchors.images ?? [] })
   const rows = releases.map((release) => [
     release.version,
@@ -40,7 +41,8 @@ async function listed(context: CommandContext, { jws, current }: FirmwareListDoc
   const columns = ['Version', 'Security', 'Built', 'SHA256', 'Launched']
   if (!isListed && current !== undefined)
     context.say(
-      `The firmware that guests are launched with now (SHA-256 ${current}) is not listed: no confidential VM starts. Sign it: strongroom firmware sign.`,
+      `The firmware that guests are launched with now (SHA-256 ${current}) is not listed: no confidential VM ` +
+        `starts. Sign it: ${ownCommand('firmware sign')}.`,
     )
   return { data, table: { columns, rows } }
 }
@@ -77,7 +79,12 @@ async function measurements(
   const wanted = o.vCPUs === undefined ? of.filter(({ vCPUs }) => sizes.includes(vCPUs)) : of.slice(-1)
   const mrtd = toHex(release.mrtd)
   return {
-    data: { name: o.name, sha256: toHex(release.sha256), snp: { vcpuType: cpuModels.SNP, launchDigests: of }, tdx: { mrtd, rtmrs } }, // prettier-ignore
+    data: {
+      name: o.name,
+      sha256: toHex(release.sha256),
+      snp: { vcpuType: cpuModels.SNP, launchDigests: of },
+      tdx: { mrtd, rtmrs },
+    },
     lines: [
       `${o.name}, as guests are launched with it (SHA-256 ${toHex(release.sha256)})`,
       `AMD SEV-SNP, launch digest by processors (${cpuModels.SNP})`,
@@ -98,7 +105,7 @@ const rtmrs = Array.from({ length: 4 }, () => '00'.repeat(48))
 async function releaseNamed(context: CommandContext, named: string): Promise<FirmwareRelease> {
   const arm = new ArmClient(await context.connect())
   const { jws } = await arm.get<FirmwareListDocument>(address(arm), version)
-  const anchors = await readTrustAnchors(context.paths.state)
+  const anchors = await readTrustAnchors(context.paths)
   const { releases } = await verifyFirmwareList({ jws, keys: anchors.images ?? [] })
   const found = releases.find((each) => each.version === named || toHex(each.sha256).startsWith(named))
   if (found !== undefined) return found
@@ -125,7 +132,8 @@ export const firmwareCommands: Command[] = [
     words: ['firmware', 'measurements'],
     args: ['[file]'],
     summary:
-      'show the launch measurements of firmware, for AMD SEV-SNP and Intel TDX: of a file, by default what guests are launched with where this runs, or of a listed release',
+      'show the launch measurements of firmware, for AMD SEV-SNP and Intel TDX: of a file, by default what guests ' +
+      'are launched with where this runs, or of a listed release',
     options: [
       { flags: '--release <version>', summary: 'of the signed list, by version or SHA-256, instead of a file' },
       { flags: '--vcpus <number>', summary: 'of a guest with this many processors' },
@@ -156,7 +164,10 @@ export const firmwareCommands: Command[] = [
       const { sha256 } = await releaseNamed(context, context.args[0]!)
       const arm = new ArmClient(await context.connect())
       const body: FirmwareRemoval = { sha256: toHex(sha256) }
-      return await listed(context, (await arm.send('POST', `${address(arm)}/remove`, version, body)).json as FirmwareListDocument) // prettier-ignore
+      return await listed(
+        context,
+        (await arm.send('POST', `${address(arm)}/remove`, version, body)).json as FirmwareListDocument,
+      )
     },
   },
   {

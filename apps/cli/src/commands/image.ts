@@ -139,6 +139,7 @@ export const imageCommands: Command[] = [
   {
     words: ['image', 'measurements'],
     args: ['[image]'],
+    names: 'image',
     summary: 'show the measurements of an image’s boot, signed by the installation; by default the reference image’s',
     examples: ['strongroom image measurements --output json > measurements.json'],
     run: async (context) => {
@@ -146,7 +147,7 @@ export const imageCommands: Command[] = [
       const named = context.args[0] ?? (await referenceImageId(arm))
       const path = `${images(arm)}/${encodeURIComponent(named)}/measurements`
       const { jws } = await arm.get<ImageMeasurementsDocument>(path, version)
-      return measurementsResult(jws, await readTrustAnchors(context.paths.state))
+      return measurementsResult(jws, await readTrustAnchors(context.paths))
     },
   },
   {

@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import { findServer } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
-import { askServerProgram } from '../core/server-program.ts'
+import { askServerProgram } from '../bundle/server-program.ts'
+import { ownCommand } from '../core/own-name.ts'
 
 const program = 'installation-copy.ts'
 const storeOption = {
@@ -51,14 +52,20 @@ const backup: Command = {
     const options = { passphraseFile: '--passphrase-file', publicKey: '--public-key', storeUrlFile: '--store-url-file' }
     const given = [...paths(context, options), ...(disks ? ['--disks'] : [])]
     const path = resolve(context.args[0] ?? '')
-    const made = await askServerProgram<{ madeAt: string; files: number }>(program, ['--state-dir', state, 'backup', path, ...given]) // prettier-ignore
+    const made = await askServerProgram<{ madeAt: string; files: number }>(program, [
+      '--state-dir',
+      state,
+      'backup',
+      path,
+      ...given,
+    ])
     return {
       data: made,
       lines: [
         `${path}: the installation as of ${made.madeAt}, ${made.files} files.`,
         disks
           ? '  with disks and guest states'
-          : '  without disks and guest states: back VMs up with `strongroom vm backup`, or repeat with --disks',
+          : `  without disks and guest states: back VMs up with \`${ownCommand('vm backup')}\`, or repeat with --disks`,
       ],
     }
   },
@@ -100,8 +107,13 @@ const restore: Command = {
       data: restored,
       lines: [
         `${state}: installation ${installationId} as of ${madeAt}, ${files} files.`,
-        '  its root key is under a new master key of this machine: strongroom master-key show',
-        ...(heldVms === 0 ? [] : [`  the keys of ${heldVms} VMs are held: they do not start until you accept their states (strongroom installation accept-states)`]), // prettier-ignore
+        `  its root key is under a new master key of this machine: ${ownCommand('master-key show')}`,
+        ...(heldVms === 0
+          ? []
+          : [
+              `  the keys of ${heldVms} VMs are held: they do not start until you accept their states (` +
+                `${ownCommand('installation accept-states')})`,
+            ]),
       ],
     }
   },
@@ -123,7 +135,12 @@ const accept: Command = {
         exitCode: exitCodes.usage,
       })
     const given = paths(context, { storeUrlFile: '--store-url-file' })
-    const accepted = await askServerProgram<{ madeAt: string; vms: number }>(program, ['--state-dir', state, 'accept-states', ...given]) // prettier-ignore
+    const accepted = await askServerProgram<{ madeAt: string; vms: number }>(program, [
+      '--state-dir',
+      state,
+      'accept-states',
+      ...given,
+    ])
     return { data: accepted, lines: [`The states of ${accepted.vms} VMs are accepted, from ${accepted.madeAt} on.`] }
   },
 }

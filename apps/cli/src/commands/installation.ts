@@ -1,9 +1,11 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { storedOnly } from '@strongroom/contract'
 import { findServer } from '../client/connection.ts'
 import { publicNames, statusLines } from '../client/public-names.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Command } from '../core/command.ts'
+import { startCommand } from '../core/own-name.ts'
 
 export const installationCommands: Command[] = [
   {
@@ -19,10 +21,11 @@ export const installationCommands: Command[] = [
         stateDir: context.paths.state,
         ...server,
         ...(names?.until !== undefined && { publicNames: names }),
+        storedOnly,
       }
       const lines =
         server === undefined
-          ? [`not running: ${context.paths.state}`, '  start it with `npm run up`']
+          ? [`not running: ${context.paths.state}`, `  start it with \`${startCommand(context.paths.state)}\``]
           : [
               `running: pid ${server.pid}, ${server.mode} silicon`,
               `  state: ${context.paths.state}`,
@@ -32,6 +35,7 @@ export const installationCommands: Command[] = [
                 ? ['  Azure’s shared attestation providers in release policies stand for this installation’s']
                 : []),
               ...(names === undefined ? [] : statusLines(names)),
+              `  stored only, without effect: ${Object.keys(storedOnly).join(', ')}`,
             ]
       return { data, lines }
     },
@@ -46,7 +50,7 @@ export const installationCommands: Command[] = [
         throw new CliError({
           code: 'StillRunning',
           message: `The server of ${state} runs.`,
-          remedy: 'Stop it (Ctrl-C where `npm run up` runs), then reset.',
+          remedy: 'Stop it (Ctrl-C where `strongroom up` runs), then reset.',
         })
       }
       const entries = await readdir(state).catch(() => [])

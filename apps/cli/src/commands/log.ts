@@ -1,4 +1,4 @@
-import { platformVault } from '@strongroom/contract'
+import { linesOfText, platformVault } from '@strongroom/contract'
 import { auditLog, openCheckpoint, provenEntry, toBase64, type Checkpoint } from '@strongroom/transparency'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
@@ -65,6 +65,7 @@ async function audited(o: Opened, onEntry?: (entry: Uint8Array, index: number) =
 const verify: Command = {
   words: ['log', 'verify'],
   args: ['[vault]'],
+  names: 'vault',
   summary: 'verify that a vault’s operations log matches what it signed, and continues the log verified before',
   options: [
     keyOption,
@@ -118,7 +119,7 @@ async function proveOne(opened: Opened, text: string): Promise<Awaited<ReturnTyp
     data: { origin: checkpoint.origin, size: checkpoint.size, ...shown },
     lines: [
       `${checkpoint.origin}: entry ${index} is in the log of ${checkpoint.size} entries.`,
-      JSON.stringify(shown.entry, null, 2),
+      ...linesOfText(JSON.stringify(shown.entry, null, 2)),
     ],
   }
 }
@@ -126,6 +127,7 @@ async function proveOne(opened: Opened, text: string): Promise<Awaited<ReturnTyp
 const show: Command = {
   words: ['log', 'show'],
   args: ['[vault]'],
+  names: 'vault',
   summary: 'show the entries of a vault’s operations log, after verifying all of it',
   options: [
     keyOption,
@@ -151,6 +153,7 @@ const show: Command = {
 const key: Command = {
   words: ['log', 'key'],
   args: ['[vault]'],
+  names: 'vault',
   summary: 'print the public key of a log, for others to verify it with',
   run: (context) =>
     reportingDistrust(async () => {

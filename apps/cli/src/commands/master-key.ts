@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command } from '../core/command.ts'
 import type { Result } from '../core/output.ts'
-import { askServerProgram } from '../core/server-program.ts'
+import { askServerProgram } from '../bundle/server-program.ts'
 
 interface Holder {
   kind: 'file' | 'passphrase' | 'tpm'

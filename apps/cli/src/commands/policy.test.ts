@@ -106,7 +106,8 @@ describe('strongroom policy eval', () => {
   it('takes a token, an answer with one, and claims with their issuers', async () => {
     const policy = await file(
       'p',
-      'version=1.0;authorizationrules{[type=="a", value==1, issuer=="AttestationService"]=>permit();};issuancerules{c:[type=="exp"]=>issue(claim=c);};',
+      'version=1.0;authorizationrules{[type=="a", value==1, ' +
+        'issuer=="AttestationService"]=>permit();};issuancerules{c:[type=="exp"]=>issue(claim=c);};',
     )
     const token = `${base64url({ alg: 'RS256' })}.${base64url({ a: 1, exp: 5, iss: 'https://x' })}.AAAA`
     for (const content of [token, { token }, { a: 1 }, [{ type: 'a', value: 1, issuer: 'AttestationService' }]]) {

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { linesOfText } from '@strongroom/contract'
 import {
   explainPolicy,
   formatPolicy,
@@ -130,7 +131,7 @@ const format: Command = {
     // Layout changes the policy's hash, so nothing is written without `--write`.
     if (context.options['write'] === true && formatted !== text) await writeFile(path, formatted)
     if (context.options['check'] === true || context.options['write'] === true) return undefined
-    return { data: { policy: formatted, hash: hashOfPolicy(formatted) }, lines: [formatted.trimEnd()] }
+    return { data: { policy: formatted, hash: hashOfPolicy(formatted) }, lines: linesOfText(formatted) }
   },
 }
 

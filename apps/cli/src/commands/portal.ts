@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ServerRecord } from '../core/connection.ts'
 import { pathToFileURL } from 'node:url'
 import { askAsOwner } from '../client/https.ts'
-import type { ServerRecord } from '../client/connection.ts'
 import type { Command } from '../core/command.ts'
 
 /** Address of the portal on this machine; elsewhere it also needs no name resolution or certificate. */

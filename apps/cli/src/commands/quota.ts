@@ -80,7 +80,8 @@ export const quotaCommands: Command[] = [
       const arm = new ArmClient(await context.connect())
       const path = `${provider(arm)}/subscriptionKind`
       const kind = context.args[0]
-      const reply = kind === undefined ? await arm.send('GET', path, version) : await arm.send('POST', path, version, { kind }) // prettier-ignore
+      const reply =
+        kind === undefined ? await arm.send('GET', path, version) : await arm.send('POST', path, version, { kind })
       const data = reply.json as { kind: string }
       return { data, lines: [data.kind] }
     },

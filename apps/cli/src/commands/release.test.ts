@@ -55,7 +55,11 @@ function envelope(
   const signedType = o.signedType ?? type
   const message = `DSSEv1 ${signedType.length} ${signedType} ${Buffer.byteLength(payload)} ${payload}`
   const sig = sign(null, Buffer.from(message), key).toString('base64')
-  return JSON.stringify({ payloadType: type, payload: Buffer.from(payload).toString('base64'), signatures: [{ keyid: o.keyid, sig }] }) // prettier-ignore
+  return JSON.stringify({
+    payloadType: type,
+    payload: Buffer.from(payload).toString('base64'),
+    signatures: [{ keyid: o.keyid, sig }],
+  })
 }
 
 describe('strongroom release verify', () => {
@@ -67,7 +71,13 @@ describe('strongroom release verify', () => {
       builder: from.builder,
       commit: from.commit,
     })
-    expect(result?.lines).toEqual([`✓ ${names[0]}`, `✓ ${names[1]}`, 'version: 1.2.3', `builder: ${from.builder}`, `commit:  ${from.commit}`]) // prettier-ignore
+    expect(result?.lines).toEqual([
+      `✓ ${names[0]}`,
+      `✓ ${names[1]}`,
+      'version: 1.2.3',
+      `builder: ${from.builder}`,
+      `commit:  ${from.commit}`,
+    ])
   })
 
   it('is of a statement that is the same bytes whenever it is made, in whatever order its files come', () => {
@@ -122,7 +132,10 @@ describe('strongroom release verify', () => {
       await writeFile(at('statement.json'), JSON.stringify({ ...whole, payload: changed }))
       expect(await refusal(), is).toEqual(['ProvenanceNotSigned', 6])
     }
-    await writeFile(at('statement.json'), JSON.stringify({ ...whole, signatures: [{ sig: Buffer.alloc(64).toString('base64') }] })) // prettier-ignore
+    await writeFile(
+      at('statement.json'),
+      JSON.stringify({ ...whole, signatures: [{ sig: Buffer.alloc(64).toString('base64') }] }),
+    )
     expect(await refusal()).toEqual(['ProvenanceNotSigned', 6])
     await writeFile(at('statement.json'), JSON.stringify({ ...whole, signatures: [] }))
     expect(await refusal()).toEqual(['ProvenanceMalformed', 6])

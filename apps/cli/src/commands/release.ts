@@ -66,7 +66,8 @@ const verify: Command = {
     { flags: '--commit <commit>', summary: 'the required source commit' },
   ],
   examples: [
-    'strongroom release verify strongroom-0.1.0.provenance.json strongroom_0.1.0_amd64.deb --key release.pub.pem --builder https://ci.example/release',
+    'strongroom release verify strongroom-0.1.0.provenance.json strongroom_0.1.0_amd64.deb --key release.pub.pem ' +
+      '--builder https://ci.example/release',
   ],
   run: async (context) => {
     const [path, ...files] = context.args

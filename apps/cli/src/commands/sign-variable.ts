@@ -8,6 +8,7 @@ import { textOption, type Command } from '../core/command.ts'
 import { contentOf } from '../core/file-content.ts'
 import { images, referenceImageId, version } from './image.ts'
 import { variableNamed } from './vm/secure-boot.ts'
+import { ownCommand } from '../core/own-name.ts'
 
 export const signVariableCommand: Command = {
   words: ['image', 'sign-variable'],
@@ -38,7 +39,7 @@ export const signVariableCommand: Command = {
       lines: [
         `${out} ${append ? 'appends to' : 'replaces'} ${variable}, signed by the publisher of ${image}.`,
         `In a VM: sudo /usr/lib/strongroom/secure-boot install ${variable} ${out}`,
-        `From outside: strongroom vm update-secure-boot NAME ${variable} ${out}`,
+        `From outside: ${ownCommand(`vm update-secure-boot NAME ${variable} ${out}`)}`,
       ],
     }
   },

@@ -25,7 +25,7 @@ const ask = async <T>(context: CommandContext, path: string, body: object): Prom
       code: 'NoTestApi',
       message: `No server with a test API is running for ${context.paths.state}.`,
       expected: 'a server started with --test-api',
-      remedy: 'Start it with: ./strongroom up --no-vm --compute simulated --test-api',
+      remedy: 'Start it with: strongroom up --no-vm --compute simulated --test-api',
       exitCode: exitCodes.notRunning,
       cause: error,
     })

@@ -4,6 +4,7 @@ import { findServer } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { personalSshKey } from '../core/ssh-key.ts'
+import { endWithNpm } from '../up/end-with-npm.ts'
 import { createProgress, type Progress } from '../up/progress.ts'
 import { HeldListeners } from '../up/held-listeners.ts'
 import { startServer, stopServer, type RunningServer, type ServerOptions } from '../up/server-process.ts'
@@ -11,8 +12,9 @@ import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath }
 import { buildImage } from './image.ts'
 import { portalAddress } from './portal.ts'
 import { rememberRequest } from './vm/create.ts'
-import { fetchConnection, fetchVm } from './vm/resource.ts'
+import { fetchVm } from './vm/resource.ts'
 import { judgeTrust } from './vm/trust.ts'
+import { ownCommand } from '../core/own-name.ts'
 
 const firstVm = 'first'
 
@@ -36,8 +38,12 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
       adminUsername: defaultAdmin,
       sshPublicKeys: [key.publicText],
     }
-    await createVm(arm, request, progress.onSteps())
-    await rememberRequest(context, await fetchVm(arm, path), request)
+    await createVm(
+      arm,
+      request,
+      progress.onSteps(),
+      async () => await rememberRequest(context, await fetchVm(arm, path), request),
+    )
     return
   }
   const found = existing.properties.hardwareProfile.vmSize
@@ -47,7 +53,7 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
       message: `The VM '${firstVm}' exists with another size.`,
       expected: size,
       found,
-      remedy: 'Delete it (`./strongroom vm delete first --yes`), or use another STRONGROOM_STATE_DIR.',
+      remedy: 'Delete it (`strongroom vm delete first --yes`), or use another STRONGROOM_STATE_DIR.',
     })
   }
   await arm.run('POST', `${path}/start`, apiVersions.compute, undefined, progress.onSteps())
@@ -57,19 +63,16 @@ async function printTrust(context: CommandContext, arm: ArmClient): Promise<void
   const path = vmPath(arm, defaultGroup, firstVm)
   const { result, pin } = await judgeTrust(context, { arm, path, name: firstVm })
   await pin()
-  const { ssh } = await fetchConnection(arm, path)
-  const key = await personalSshKey(context.paths.config)
   const lines = [
     '',
     ...(result.lines ?? []),
     '',
     'What next',
-    `  ssh in         ./strongroom vm ssh ${firstVm}`,
-    `                 ssh -i ${key.privatePath} -p ${ssh.port} ${ssh.user}@${ssh.host}`,
-    `  verify again   ./strongroom vm trust ${firstVm}`,
-    `  see it         ./strongroom portal`,
-    `  stop it        ./strongroom vm stop ${firstVm}`,
-    '  a second one   ./strongroom vm create second --tee tdx',
+    `  ssh in         ${ownCommand(`vm ssh ${firstVm}`)}`,
+    `  verify again   ${ownCommand(`vm trust ${firstVm}`)}`,
+    `  see it         ${ownCommand('portal')}`,
+    `  stop it        ${ownCommand(`vm stop ${firstVm}`)}`,
+    `  a second one   ${ownCommand('vm create second --tee tdx')}`,
     '',
   ]
   for (const line of lines) context.say(line)
@@ -157,12 +160,13 @@ export const upCommand: Command = {
     },
   ],
   examples: [
-    'npm run up',
-    'npm run up -- --tee tdx',
-    './strongroom up --no-vm',
-    './strongroom up --no-vm --compute simulated',
+    'strongroom up',
+    'strongroom up --tee tdx',
+    'strongroom up --no-vm',
+    'strongroom up --no-vm --compute simulated',
   ],
   run: async (context) => {
+    endWithNpm()
     const progress = createProgress(context.say, process.stderr.isTTY ? process.stderr : undefined)
     const running = await findServer(context.paths.state)
     if (running !== undefined) {
@@ -205,7 +209,8 @@ export const upCommand: Command = {
       context.say(`           owner: client id ${server.firstStart.ownerAppId}, tenant ${server.firstStart.tenantId}`)
       context.say(
         process.env['STRONGROOM_HIDE_OWNER_SECRET'] === '1'
-          ? '           owner secret: not shown, because this output is logged; sign in with `strongroom env --login`'
+          ? '           owner secret: not shown, because this output is logged; sign in with `' +
+              ownCommand('env --login`')
           : `           owner secret, shown only once: ${server.firstStart.ownerSecret}`,
       )
     }
@@ -239,7 +244,7 @@ export const upCommand: Command = {
     process.removeListener('SIGINT', onEarlySignal)
     process.removeListener('SIGTERM', onEarlySignal)
     const record = await findServer(context.paths.state)
-    if (record !== undefined) context.say(`Portal: ${portalAddress(record)}   signed in: ./strongroom portal`)
+    if (record !== undefined) context.say(`Portal: ${portalAddress(record)}   signed in: ${ownCommand('portal')}`)
     context.say('Serving. Ctrl-C stops VMs and services.')
     await serveUntilSignal(server, async () => await startServer(options), context.say)
     return undefined

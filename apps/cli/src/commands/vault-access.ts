@@ -2,7 +2,7 @@ import type { VaultAccess, VaultGrantor, VaultUser } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
-import { renderTable } from '../core/output.ts'
+import { tableLines } from '../core/output.ts'
 
 interface Vault {
   id: string
@@ -53,6 +53,7 @@ export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'show'],
     args: ['<name>'],
+    names: 'vault',
     summary: 'show a vault’s permission model, who may use its keys, and who may grant access',
     options: [{ flags: '-g, --resource-group <group>', summary: 'its resource group' }],
     examples: ['strongroom vault show mykv'],
@@ -95,7 +96,8 @@ function linesOf({ name, resourceGroup, location, sku, permissionModel, users, g
     '',
     permissionModel === 'roles'
       ? 'Roles decide who may use its keys and secrets; access policies are ignored.'
-      : 'Access policies decide who may use its keys and secrets; roles are ignored. Whoever may write the vault can add a policy for themselves.',
+      : 'Access policies decide who may use its keys and secrets; roles are ignored. Whoever may write the vault ' +
+        'can add a policy for themselves.',
     '',
     'May use what is in it:',
     ...table(['Principal', 'By', 'What'], users.map(userRow)),
@@ -112,7 +114,12 @@ function userRow({ principalId, applicationId, role, permissions }: VaultUser): 
   return [who, 'access policy', given.map(([kind, allowed]) => `${kind}: ${allowed.join(', ')}`).join('; ')]
 }
 
-const grantorRow = ({ principalId, role, action }: VaultGrantor): string[] => [principalId, role.name, role.scope, action] // prettier-ignore
+const grantorRow = ({ principalId, role, action }: VaultGrantor): string[] => [
+  principalId,
+  role.name,
+  role.scope,
+  action,
+]
 
 const table = (columns: string[], rows: string[][]): string[] =>
-  rows.length === 0 ? ['  nobody'] : renderTable(columns, rows).split('\n').map((line) => `  ${line}`) // prettier-ignore
+  rows.length === 0 ? ['  nobody'] : tableLines(columns, rows).map((line) => `  ${line}`)

@@ -9,7 +9,8 @@ const verify: Command = {
   words: ['vault', 'key', 'verify'],
   args: ['<attestation>'],
   summary:
-    'verify offline a key service’s statement about a key: who signed it, what holds the key, and whether it can leave; exit 0 kept in a token, 1 not, 2 unreadable',
+    'verify offline a key service’s statement about a key: who signed it, what holds the key, and whether it can ' +
+    'leave; exit 0 kept in a token, 1 not, 2 unreadable',
   options: [
     { flags: '--ca <file>', summary: "the installation's ca.pem (default: of the local state)" },
     { flags: '--key <file>', summary: 'the key it must be about, as printed by az keyvault key show -o json' },
@@ -38,7 +39,8 @@ const verify: Command = {
       lines: [
         `${lacking.length === 0 ? 'Accepted' : 'Refused'}: ${statement.key.kid}`,
         `signed by:   ${signer}, ${new Date(statement.iat * 1000).toISOString()}`,
-        `key:         ${statement.key.kty}${statement.key.crv === undefined ? '' : ` ${statement.key.crv}`}, ${statement.key.key_ops.join(' ')}`,
+        `key:         ${statement.key.kty}${statement.key.crv === undefined ? '' : ` ${statement.key.crv}`}, ` +
+          `${statement.key.key_ops.join(' ')}`,
         `leaves:      ${statement.exportable ? `released under the policy with SHA-256 ${statement.releasePolicySha256}` : 'never'}`,
         ...describeKeystore(statement.keystore),
         ...lacking.map(({ claim, expected, found }) => `✗ ${claim}: expected ${expected}, found ${found}`),

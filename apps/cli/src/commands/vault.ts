@@ -47,7 +47,8 @@ const explain: Command = {
   words: ['vault', 'policy', 'explain'],
   args: ['<policy>', '<token>'],
   summary:
-    'show whether a key release policy releases a key for a token, and why; exit 0 released, 1 refused. The token’s signature is not checked: the vault does that',
+    'show whether a key release policy releases a key for a token, and why; exit 0 released, 1 refused. The ' +
+    'token’s signature is not checked: the vault does that',
   examples: [
     'strongroom vault policy explain release.json token.jwt',
     'strongroom vault policy explain release.json claims.json --output json',

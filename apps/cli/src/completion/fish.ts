@@ -14,8 +14,8 @@ function optionLine(path: string, option: NamedOption): string {
   ].join(' ')
 }
 
-/** For `strongroom completion fish | source`. */
-export function fishCompletion(places: readonly Place[]): string[] {
+/** For `strongroom completion fish | source`. @param program that lists existing names */
+export function fishCompletion(places: readonly Place[], program: string): string[] {
   const paths = places.map(({ path }) => path).filter((path) => path !== '')
   return [
     `set -g __strongroom_paths ${paths.map(quoted).join(' ')}`,
@@ -27,13 +27,19 @@ export function fishCompletion(places: readonly Place[]): string[] {
     '  test (string join -- " " "" $path) = (string join -- " " "" (string split -n -- " " $argv[1]))',
     'end',
     'complete -c strongroom -f',
-    ...places.flatMap(({ path, words, options, takesFile }) => [
+    ...places.flatMap(({ path, words, options, takesFile, names }) => [
       ...words.map(
         ({ word, summary }) =>
           `complete -c strongroom -n "__strongroom_at '${path}'" -a ${quoted(word)} -d ${quoted(summary)}`,
       ),
       ...options.map((option) => optionLine(path, option)),
       ...(takesFile ? [`complete -c strongroom -n "__strongroom_at '${path}'" -F`] : []),
+      ...(names === undefined
+        ? []
+        : [
+            `complete -c strongroom -n "__strongroom_at '${path}'" -a ` +
+              quoted(`(${quoted(program)} completion names ${names} 2>/dev/null)`),
+          ]),
     ]),
   ]
 }

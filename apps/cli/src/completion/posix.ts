@@ -6,7 +6,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\'
 const words = ({ words: next, options }: Place): string =>
   [...next.map(({ word }) => word), ...options.map(({ long }) => long)].join(' ')
 
-/** Entries of an associative array: what may follow each path, each option's values, and where files are accepted. */
+/** Associative arrays: what may follow each path, each option's values, where files are accepted, and where names of what exists. */
 function tables(places: readonly Place[]): string[] {
   const values = places.flatMap(({ path, options }) =>
     options
@@ -24,11 +24,15 @@ function tables(places: readonly Place[]): string[] {
         ...values.filter(({ takesFile }) => takesFile).map(({ key }) => key),
       ].join('|')}|`,
     )}`,
+    `local -A kinds=(${places.flatMap(({ path, names }) => (names === undefined ? [] : [`[${quoted(` ${path}`)}]=${names}`])).join(' ')})`,
   ]
 }
 
-/** For `eval "$(strongroom completion bash)"`. */
-export function bashCompletion(places: readonly Place[]): string[] {
+/**
+ * For `eval "$(strongroom completion bash)"`. `compgen -W` would run commands in names.
+ * @param program that lists existing names
+ */
+export function bashCompletion(places: readonly Place[], program: string): string[] {
   return [
     '_strongroom() {',
     ...tables(places).map((line) => `  ${line}`),
@@ -44,13 +48,21 @@ export function bashCompletion(places: readonly Place[]): string[] {
     '  fi',
     '  mapfile -t COMPREPLY < <(compgen -W "${next[" $path"]}" -- "$current")',
     '  [[ $current != -* && $files == *"|$path|"* ]] && mapfile -t COMPREPLY < <(compgen -f -- "$current")',
+    '  if [[ $current != -* && ${kinds[" $path"]} ]]; then',
+    '    [[ $files == *"|$path|"* ]] || COMPREPLY=()',
+    '    while read -r word; do [[ $word == "$current"* ]] && COMPREPLY+=("$word"); done \\',
+    `      < <(${quoted(program)} completion names "\${kinds[" $path"]}" 2>/dev/null)`,
+    '  fi',
     '}',
     'complete -o filenames -F _strongroom strongroom',
   ]
 }
 
-/** For `eval "$(strongroom completion zsh)"`, after compinit. In zsh a quotation mark is part of a subscript. */
-export function zshCompletion(places: readonly Place[]): string[] {
+/**
+ * For `eval "$(strongroom completion zsh)"`, after compinit. In zsh a quotation mark is part of a subscript.
+ * @param program that lists existing names
+ */
+export function zshCompletion(places: readonly Place[], program: string): string[] {
   return [
     '_strongroom() {',
     ...tables(places).map((line) => `  ${line}`),
@@ -67,6 +79,10 @@ export function zshCompletion(places: readonly Place[]): string[] {
     '  fi',
     '  [[ $current != -* && $files == *"|$route|"* ]] && _files',
     '  key=" $route"',
+    '  if [[ $current != -* ]] && (( ${+kinds[$key]} )); then',
+    `    compadd -- \${(f)"$(${quoted(program)} completion names \${kinds[$key]} 2>/dev/null)"}`,
+    '    return',
+    '  fi',
     '  compadd -- ${=next[$key]}',
     '}',
     'compdef _strongroom strongroom',

@@ -1,4 +1,4 @@
-import { optionsOf, type Command, type Option } from '../core/command.ts'
+import { optionsOf, type Command, type NamedKind, type Option } from '../core/command.ts'
 import { groupSummary } from '../core/group.ts'
 
 /** What may follow a command path. */
@@ -10,6 +10,8 @@ export interface Place {
   options: NamedOption[]
   /** Whether an argument is a file. */
   takesFile: boolean
+  /** What an argument names. */
+  names?: NamedKind
 }
 
 export interface NamedOption {
@@ -56,6 +58,7 @@ export function placesOf(commands: readonly Command[]): Place[] {
           words: [],
           options: isWhole ? optionsOf(command).map(named) : [],
           takesFile: isWhole && (command.args ?? []).some(isFile),
+          ...(isWhole && command.names !== undefined && { names: command.names }),
         })
       }
     }

@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorDetail, ErrorCode } from '@strongroom/contract'
+import { linesOfText, type ErrorBody, type ErrorDetail, type ErrorCode } from '@strongroom/contract'
 
 /** Exit codes by class of failure, so that scripts can distinguish them. */
 export const exitCodes = {
@@ -70,15 +70,23 @@ export class CliError extends Error {
   }
 }
 
+/** Further lines of a text are marked: none of them looks like one of ours. */
+function marked(indent: string, text: string): string[] {
+  const [first, ...more] = linesOfText(text)
+  return [`${indent}${first}`, ...more.map((line) => `${indent}  | ${line}`)]
+}
+
 /** Lines for a person: what failed, expected and found, the remedy, and every detail. */
 export function describeError(detail: ErrorDetail, indent = ''): string[] {
-  const lines = [
-    `${indent}${detail.code}: ${detail.message}${detail.target === undefined ? '' : ` (${detail.target})`}`,
-  ]
+  const target = detail.target === undefined ? '' : ` (${detail.target})`
+  const lines = marked(indent, `${detail.code}: ${detail.message}${target}`)
   const inner = detail.innererror
-  if (inner?.expected !== undefined) lines.push(`${indent}  expected: ${inner.expected}`)
-  if (inner?.found !== undefined) lines.push(`${indent}  found:    ${inner.found}`)
-  if (inner?.remedy !== undefined) lines.push(`${indent}  remedy:   ${inner.remedy}`)
+  const further = (label: string, text: string | undefined): void => {
+    if (text !== undefined) lines.push(...marked(`${indent}  `, `${label}${text}`))
+  }
+  further('expected: ', inner?.expected)
+  further('found:    ', inner?.found)
+  further('remedy:   ', inner?.remedy)
   for (const each of detail.details ?? []) lines.push(...describeError(each, `${indent}  `))
   return lines
 }

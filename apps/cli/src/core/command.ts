@@ -1,6 +1,6 @@
+import type { Connection } from './connection.ts'
 import type { Paths } from './paths.ts'
 import { outputFormats, type OutputFormat, type Result } from './output.ts'
-import type { Connection } from '../client/connection.ts'
 
 export interface Option {
   /** For example `--size <size>` or `--no-wait`. */
@@ -11,6 +11,10 @@ export interface Option {
   choices?: readonly string[]
 }
 
+/** What commands refer to by name, and the server lists. */
+export const namedKinds = ['vm', 'host', 'vault', 'image'] as const
+export type NamedKind = (typeof namedKinds)[number]
+
 export interface CommandContext {
   args: string[]
   options: Record<string, string | boolean | string[] | undefined>
@@ -18,6 +22,8 @@ export interface CommandContext {
   format: OutputFormat
   /** Progress and notices: on standard error, so that standard output has only the result. */
   say: (line: string) => void
+  /** A fixed text, such as a remedy, with its commands as the person types them. */
+  typed: (text: string) => string
   /** The running installation; refuses with NotRunning if there is none. */
   connect(): Promise<Connection>
 }
@@ -28,6 +34,8 @@ export interface Command {
   words: string[]
   /** Positional arguments, for example `<name>` or `[file]`. */
   args?: string[]
+  /** What exists of which the arguments name one, for completion. */
+  names?: NamedKind
   summary: string
   options?: Option[]
   examples?: string[]
@@ -44,7 +52,7 @@ const outputOption: Option = {
 }
 const queryOption: Option = {
   flags: '--query <expression>',
-  summary: 'print what a JMESPath expression selects from the result',
+  summary: 'print what a JMESPath expression selects from the members that -o json prints',
 }
 const watchOption: Option = {
   flags: '-w, --watch [seconds]',

@@ -38,7 +38,15 @@ describe('a result', () => {
     const values: unknown[] = [vms.data, odd, Object.fromEntries(odd.map((text) => [text, text]))]
     // Python's emitter folds numbers and keys in its own way if they are not texts: texts are what is at risk.
     const json = fc.letrec((tie) => ({
-      value: fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...odd), fc.integer(), fc.boolean(), fc.constant(null), fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(fc.string(), tie('value'), { maxKeys: 3 })), // prettier-ignore
+      value: fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.constantFrom(...odd),
+        fc.integer(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(fc.string(), tie('value'), { maxKeys: 3 }),
+      ),
     })).value
     values.push(...fc.sample(json, 300).filter((value) => !JSON.stringify(value).includes('__proto__')))
     const read = execFileSync(

@@ -24,9 +24,9 @@ describe('output', () => {
 
 describe('errors', () => {
   it('say which property or rule is at fault, to people and to programs', () => {
-    const sent = { code: 'InvalidTag' as const, message: 'No.', target: 'properties.x', innererror: { remedy: 'c' } }
+    const sent = { code: 'InvalidTags' as const, message: 'No.', target: 'properties.x', innererror: { remedy: 'c' } }
     const error = CliError.fromDetail(sent, 400)
-    expect(describeError(error.detail)[0]).toBe('InvalidTag: No. (properties.x)')
+    expect(describeError(error.detail)[0]).toBe('InvalidTags: No. (properties.x)')
     expect(error.toBody()).toEqual({ error: sent })
   })
 

@@ -1,3 +1,4 @@
+import { visibleJson, visibleText } from '@strongroom/contract'
 import { dataRows, tsvOf } from './rows.ts'
 import { yamlOf } from './yaml.ts'
 
@@ -7,12 +8,15 @@ export type OutputFormat = (typeof outputFormats)[number]
 /** A result in both forms: data for programs, rows for people. */
 export interface Result {
   data: unknown
-  /** Column titles and rows; a plain text result has lines instead. */
+  /** Column titles and rows; a plain text result has lines instead: a line end within one is shown as an escape. */
   table?: { columns: string[]; rows: string[][] }
   lines?: string[]
 }
 
-export function renderTable(columns: string[], rows: string[][]): string {
+/** A line for the titles, one below them, and one for each row. */
+export function tableLines(titles: string[], content: string[][]): string[] {
+  const shown = (cells: string[]): string[] => cells.map((cell) => visibleText(cell))
+  const [columns, rows] = [shown(titles), content.map(shown)]
   const widths = columns.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
   )
@@ -21,16 +25,16 @@ export function renderTable(columns: string[], rows: string[][]): string {
       .map((cell, column) => cell.padEnd(widths[column]!))
       .join('  ')
       .trimEnd()
-  return [line(columns), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
+  return [line(columns), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)]
 }
 
 /** @param o.color whether `jsonc` may use colour */
 export function render(result: Result, format: OutputFormat, o: { color?: boolean } = {}): string {
   switch (format) {
     case 'json':
-      return jsonOf(result.data)
+      return visibleJson(result.data, 2)
     case 'jsonc':
-      return o.color === true ? coloured(jsonOf(result.data)) : jsonOf(result.data)
+      return o.color === true ? coloured(visibleJson(result.data, 2)) : visibleJson(result.data, 2)
     case 'yaml':
       return yamlOf(result.data)
     case 'tsv':
@@ -42,12 +46,10 @@ export function render(result: Result, format: OutputFormat, o: { color?: boolea
   }
 }
 
-const jsonOf = (data: unknown): string => JSON.stringify(data ?? null, null, 2)
-
-function forPeople(result: Result): string {
-  if (result.lines !== undefined) return result.lines.join('\n')
-  if (result.table === undefined) return jsonOf(result.data)
-  return result.table.rows.length === 0 ? '(none)' : renderTable(result.table.columns, result.table.rows)
+function forPeople({ data, table, lines }: Result): string {
+  if (lines !== undefined) return lines.map((line) => visibleText(line, '\t')).join('\n')
+  if (table === undefined) return visibleJson(data, 2)
+  return table.rows.length === 0 ? '(none)' : tableLines(table.columns, table.rows).join('\n')
 }
 
 /** Names blue, texts green, the rest yellow: one token of JSON after the other. */

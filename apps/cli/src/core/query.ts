@@ -24,3 +24,27 @@ export function queried(result: Result, expression: string): Result {
   const { columns, rows } = dataRows(data)
   return data === null ? { data, lines: [''] } : { data, table: { columns, rows } }
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Members of a result or, in a list, of its items, as JSON has them. */
+const membersOf = (data: unknown): string[] => [
+  ...new Set([data].flat().flatMap((item) => (isObject(item) ? Object.keys(item) : []))),
+]
+
+const isNothing = (value: unknown): boolean => value === null || (Array.isArray(value) && value.length === 0)
+
+/**
+ * What a person should know of a query that selected nothing, or nothing for a column: often it names the table's columns.
+ * There is none where there was nothing to select from.
+ */
+export function queryNotice(result: Result, selected: Result, expression: string): string | undefined {
+  const members = membersOf(JSON.parse(JSON.stringify(result.data ?? null)))
+  if (members.length === 0) return undefined
+  const items = [selected.data].flat().filter(isObject)
+  const empty = membersOf(items).filter((name) => items.every((item) => isNothing(item[name])))
+  if (!isNothing(selected.data) && empty.length === 0) return undefined
+  const what = isNothing(selected.data) ? 'nothing' : `nothing for ${empty.join(', ')}`
+  return `--query ${expression} selects ${what}. It reads what -o json prints, whose members are: ${members.join(', ')}`
+}

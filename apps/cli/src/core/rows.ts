@@ -1,3 +1,5 @@
+import { visibleText } from '@strongroom/contract'
+
 const scalar = (value: unknown): string => {
   if (value === null || value === undefined) return ''
   return typeof value === 'string' ? value : JSON.stringify(value)
@@ -23,4 +25,4 @@ export function dataRows(data: unknown): { columns: string[]; rows: string[][] }
 
 /** Tab-separated cells; characters that would end a cell or line become spaces. */
 export const tsvOf = (rows: string[][]): string =>
-  rows.map((cells) => cells.map((cell) => cell.replaceAll(/[\t\r\n]/g, ' ')).join('\t')).join('\n')
+  rows.map((cells) => cells.map((cell) => visibleText(cell.replaceAll(/[\t\r\n]/g, ' '))).join('\t')).join('\n')

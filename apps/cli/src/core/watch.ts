@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { visibleJson } from '@strongroom/contract'
 import { CliError, exitCodes } from './cli-error.ts'
 import { render, type OutputFormat, type Result } from './output.ts'
 
@@ -32,7 +33,7 @@ export async function watch(o: {
   for (;;) {
     const result = await o.look()
     if (result !== undefined) {
-      const text = o.format === 'json' ? JSON.stringify(result.data) : render(result, o.format)
+      const text = o.format === 'json' ? visibleJson(result.data) : render(result, o.format)
       if (text !== shown) {
         const above = o.terminal && o.format === 'table' ? '\u001b[H\u001b[2J' : ''
         o.write(`${above}${text}\n${above === '' && o.format === 'table' ? '\n' : ''}`)

@@ -1,3 +1,5 @@
+import { visibleJson } from '@strongroom/contract'
+
 /** Texts that are literal in YAML 1.1 and 1.2; all others are quoted as JSON, which YAML reads too. */
 const plain = /^[A-Za-z_/][A-Za-z0-9_./@-]*(?: [A-Za-z0-9_./@-]+)*$/
 const words = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf)$/i
@@ -5,9 +7,9 @@ const words = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf)$/i
 function scalarOf(value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value ?? null)
   if (plain.test(value) && !words.test(value)) return value
-  // A separator that YAML treats as a line end is escaped; JSON may leave it.
-  return JSON.stringify(value).replaceAll(
-    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+  // Characters that YAML forbids are escaped; JSON may leave them.
+  return visibleJson(value).replaceAll(
+    /[\ufeff\ufffe\uffff]/g,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

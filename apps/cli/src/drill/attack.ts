@@ -25,6 +25,8 @@ export interface Attack {
   from?: 'later'
   /** Its code runs before the disk's key is requested, like anything a host boots: what counts is whether the boot gets the key. */
   early?: true
+  /** It changes the disk’s partition table, which the firmware measures into PCR 5 and nobody predicts. */
+  movesPartitions?: boolean
   /** Why it cannot be tried here; undefined if it can. */
   cannot?(host: Host): Promise<string | undefined>
   carryOut(host: Host): Promise<Observation>

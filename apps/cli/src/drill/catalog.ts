@@ -33,7 +33,7 @@ export function selectAttacks(names: readonly string[]): Attack[] {
       message: `There is no attack '${name}'.`,
       expected: 'a row of docs/attacks.md, or the id of one attack',
       found: name,
-      remedy: 'See `./strongroom drill --list`.',
+      remedy: 'See `strongroom drill --list`.',
       exitCode: exitCodes.usage,
     })
   }

@@ -6,8 +6,8 @@ import {
   sharedAttestationHost,
   vaultHost,
 } from '@strongroom/contract'
+import type { Connection } from '../core/connection.ts'
 import { apiVersions, type ArmClient } from '../client/arm.ts'
-import type { Connection } from '../client/connection.ts'
 import { expectSuccess } from '../client/https.ts'
 import { groupPath } from '../up/vm-network.ts'
 

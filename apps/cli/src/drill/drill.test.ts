@@ -76,6 +76,19 @@ describe('a verdict', () => {
       verdict: 'broken',
       message: expect.stringContaining('PCR 12') as string,
     })
+    const moved = (index: number, movesPartitions: boolean): string =>
+      judge(
+        { ends, movesPartitions },
+        { ...ready, registers: { [index]: '00' } },
+        { registers: { [index]: '11' }, encrypted: true },
+      ).message
+    for (const [index, movesPartitions] of [
+      [0, false],
+      [5, false],
+      [0, true],
+    ] as const)
+      expect(moved(index, movesPartitions)).toBe(`PCR ${index} moved, and the trust report holds`)
+    expect(moved(5, true)).toContain('booted normally')
     expect(judge({ ends }, { ...ready, brokenLinks: [{ id: 'disk', why: 'x' }] }).verdict).toBe('inconclusive')
     expect(judge({ ends }, { ...ready, unseen: 'no way in' })).toEqual({
       verdict: 'inconclusive',
@@ -166,10 +179,41 @@ describe('the host’s QEMU', () => {
       qemu.takeOver('metadata', '/the/liar')
       await qemu.install('first')
       const file = `fd=6,set=6,opaque=${runtime}/variables.fd`
-      const given = (name: string): string[] => ['--pdeathsig', 'KILL', '--reuid', '7', '--', 'qemu', '-name', `guest=${name},debug-threads=off`, '-drive', 'if=pflash,unit=1,file=v', '-netdev', 'vde,id=net,x', '-add-fd', file] // prettier-ignore
-      const run = (name: string): string[] => execFileSync(join(folder, 'host/setpriv'), given(name)).toString().trim().split('\n') // prettier-ignore
+      const given = (name: string): string[] => [
+        '--pdeathsig',
+        'KILL',
+        '--reuid',
+        '7',
+        '--',
+        'qemu',
+        '-name',
+        `guest=${name},debug-threads=off`,
+        '-drive',
+        'if=pflash,unit=1,file=v',
+        '-netdev',
+        'vde,id=net,x',
+        '-add-fd',
+        file,
+      ]
+      const run = (name: string): string[] =>
+        execFileSync(join(folder, 'host/setpriv'), given(name)).toString().trim().split('\n')
       expect(run('second')).toEqual(given('second'))
-      expect(run('first')).toEqual(['--pdeathsig', 'KILL', '--', 'qemu', '-name', 'guest=first,debug-threads=off', '-drive', 'other', '-netdev', 'vde,id=net,hostname=x,x', '-add-fd', file, '-smbios', 'type=11,value=a b']) // prettier-ignore
+      expect(run('first')).toEqual([
+        '--pdeathsig',
+        'KILL',
+        '--',
+        'qemu',
+        '-name',
+        'guest=first,debug-threads=off',
+        '-drive',
+        'other',
+        '-netdev',
+        'vde,id=net,hostname=x,x',
+        '-add-fd',
+        file,
+        '-smbios',
+        'type=11,value=a b',
+      ])
       expect(await readFile(join(runtime, 'metadata.real'), 'utf8')).toBe('own')
       expect(await qemu.pid()).toBeGreaterThan(0)
     } finally {
@@ -306,7 +350,19 @@ describe('what a host does to a disk', () => {
     const volume = join(folder, 'volume')
     await writeFile(volume, Buffer.alloc(20 * 1024 ** 2))
     await writeFile(join(folder, 'key'), 'k')
-    execFileSync('cryptsetup', ['luksFormat', '--batch-mode', '--type', 'luks2', '--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000', '--key-file', join(folder, 'key'), volume]) // prettier-ignore
+    execFileSync('cryptsetup', [
+      'luksFormat',
+      '--batch-mode',
+      '--type',
+      'luks2',
+      '--pbkdf',
+      'pbkdf2',
+      '--pbkdf-force-iterations',
+      '1000',
+      '--key-file',
+      join(folder, 'key'),
+      volume,
+    ])
     await rewriteLuks2(
       volume,
       0,

@@ -111,7 +111,7 @@ class DrillRun {
     this.#limit ??= Math.max(leastLimit, Math.ceil(limitFactor * secondsSince(began)))
     const detector = await this.#timed(
       'control/detector',
-      'a program of the host’s with Secure Boot off: must be detected',
+      'code of the host’s in an ACPI table: must be detected',
       async () => {
         const seen = await this.#withHost(join(this.#folder, 's'), this.#o.stateDir, plantPayload)
         const broken = judge({ ends: [] }, seen)
@@ -208,7 +208,7 @@ const controlFailed = (what: string, found: string): CliError =>
     message: `The drill proves nothing: ${what}.`,
     expected: 'a VM that boots and is trusted, and a program of the host’s that is detected where nothing keeps it out',
     found,
-    remedy: 'Check that `./strongroom vm start` and `./strongroom vm trust` succeed, then run the drill again.',
+    remedy: 'Check that `strongroom vm start` and `strongroom vm trust` succeed, then run the drill again.',
   })
 
 const installationChanged = (stateDir: string, cause?: unknown): CliError =>

@@ -22,7 +22,7 @@ export interface Yardstick {
  * unnoticed register change, or a VM that starts when it must not, is `broken`. Anything else is inconclusive.
  */
 export function judge(
-  attack: Pick<Attack, 'ends' | 'early'>,
+  attack: Pick<Attack, 'ends' | 'early' | 'movesPartitions'>,
   seen: Observation,
   { registers = {}, encrypted }: Yardstick = { encrypted: true },
 ): Judgement {
@@ -38,7 +38,7 @@ export function judge(
   const broken = seen.brokenLinks ?? []
   if (seen.brokenLinks !== undefined && broken.length === 0 && attack.ends.some((end) => end.kind === 'harmless')) {
     if (seen.unseen !== undefined) return { verdict: 'inconclusive', message: seen.unseen }
-    const moved = movedRegisters(seen.registers ?? {}, registers)
+    const moved = movedRegisters(attack, seen.registers ?? {}, registers)
     if (moved.length > 0)
       return { verdict: 'broken', message: `${moved.join(' and ')} moved, and the trust report holds` }
     return {
@@ -56,14 +56,22 @@ export function judge(
 }
 
 /**
- * What the guest runs is measured into these: the machine's tables (1), drivers and boot programs (2 to 4, 6), Secure
- * Boot (7), the kernel's command line and initrd (8, 9), the kernel image (11), additions to it (12, 13), settings and
- * volume (14, 15).
+ * What the guest runs is measured into these: the firmware (0), the machine's tables (1), drivers and boot programs (2 to
+ * 4, 6), the partition table (5), Secure Boot (7), the kernel's command line and initrd (8, 9), the kernel image (11),
+ * additions to it (12, 13), settings and volume (14, 15).
  */
-const registersOfCode = [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 15]
+const registersOfCode = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15]
+const partitionTable = 5
 
-function movedRegisters(found: Record<string, string>, control: Record<string, string>): string[] {
-  return registersOfCode.filter((index) => control[index] !== undefined && found[index] !== control[index]).map((index) => `PCR ${index}`) // prettier-ignore
+function movedRegisters(
+  { movesPartitions }: Pick<Attack, 'movesPartitions'>,
+  found: Record<string, string>,
+  control: Record<string, string>,
+): string[] {
+  return registersOfCode
+    .filter((index) => movesPartitions !== true || index !== partitionTable)
+    .filter((index) => control[index] !== undefined && found[index] !== control[index])
+    .map((index) => `PCR ${index}`)
 }
 
 function isRefusal(end: Ending, { error }: Observation, encrypted: boolean): boolean {

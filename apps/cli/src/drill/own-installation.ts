@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Connection } from '../core/connection.ts'
 import { ArmClient, apiVersions } from '../client/arm.ts'
-import { connect, type Connection } from '../client/connection.ts'
+import { connect } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Paths } from '../core/paths.ts'
 import { freePorts } from '../embed/ports.ts'
@@ -12,6 +13,7 @@ import { fetchVm } from '../commands/vm/resource.ts'
 import { buildImage } from '../commands/image.ts'
 import type { Progress } from '../up/progress.ts'
 import { makeCustomerKey } from './customer-key.ts'
+import { linkCache } from './own-cache.ts'
 import { startServer, stopServer } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 
@@ -49,7 +51,7 @@ export function parseGuests(text: string): string[] {
       message: `There is no guest '${name}' to drill.`,
       expected: `${Object.keys(guests).join(', ')}, separated by commas`,
       found: name,
-      remedy: 'For another kind of VM, create it, stop the server, and name it: `./strongroom drill VM`.',
+      remedy: 'For another kind of VM, create it, stop the server, and name it: `strongroom drill VM`.',
       exitCode: exitCodes.usage,
     })
   }
@@ -61,7 +63,7 @@ export interface OwnInstallation {
   remove(): Promise<void>
 }
 
-/** An installation in a temporary folder, with a VM of each kind that has booted once and is off; images come from the cache. */
+/** An installation in a temporary folder, with a VM of each kind that has booted once and is off; its cache reads the user’s. */
 export async function makeInstallation(o: {
   cacheDir: string
   guests: readonly string[]
@@ -69,10 +71,11 @@ export async function makeInstallation(o: {
   signal: AbortSignal
 }): Promise<OwnInstallation> {
   const home = await mkdtemp(join(tmpdir(), 'strongroom-drill-'))
-  const paths = { state: join(home, 'state'), config: join(home, 'config/strongroom'), cache: o.cacheDir }
+  const paths = { state: join(home, 'state'), config: join(home, 'config/strongroom'), cache: join(home, 'cache') }
   const remove = async (): Promise<void> => await rm(home, { recursive: true, force: true })
   try {
     await mkdir(paths.config, { recursive: true, mode: 0o700 })
+    await linkCache(o.cacheDir, paths.cache)
     const [tlsPort = '', localPort = ''] = (await freePorts(2)).map(String)
     const server = await startServer({ paths, tlsPort, localPort, env: { XDG_CONFIG_HOME: join(home, 'config') } })
     const stop = (): void => void server.child.kill('SIGTERM')
@@ -102,7 +105,15 @@ async function makeVm(
   const { name, tee, encryption, customerKey } = o.guest
   const key = await personalSshKey(o.paths.config)
   const asked = { adminUsername: defaultAdmin, sshPublicKeys: [key.publicText] }
-  const request = { name, group: defaultGroup, size: sizeFor(tee), encryption, secureBoot: true, image: referenceImage, ...asked } // prettier-ignore
+  const request = {
+    name,
+    group: defaultGroup,
+    size: sizeFor(tee),
+    encryption,
+    secureBoot: true,
+    image: referenceImage,
+    ...asked,
+  }
   const done = o.progress.step(`make the guest ${name}`)
   const set = customerKey === true && { diskEncryptionSet: await makeCustomerKey({ arm, connection }, defaultGroup) }
   await createVm(arm, { ...request, ...set })

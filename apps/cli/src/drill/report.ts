@@ -1,5 +1,5 @@
 import type { Result } from '../core/output.ts'
-import { renderTable } from '../core/output.ts'
+import { tableLines } from '../core/output.ts'
 import type { Attack } from './attack.ts'
 import type { AttackResult, DrillResult } from './drill.ts'
 import type { Verdict } from './judge.ts'
@@ -20,7 +20,8 @@ function summary(result: DrillResult): string[] {
   }))
   return [
     '',
-    `${result.vm}: ${result.attacks.length} attacks in ${Math.round(result.seconds)} s: ${counts.map(({ verdict, ids }) => `${ids.length} ${verdict}`).join(', ')}.`,
+    `${result.vm}: ${result.attacks.length} attacks in ${Math.round(result.seconds)} s: ` +
+      `${counts.map(({ verdict, ids }) => `${ids.length} ${verdict}`).join(', ')}.`,
     ...counts.flatMap(({ verdict, ids }) =>
       verdict === 'held' || ids.length === 0 ? [] : [`  ${verdict}: ${ids.join(' ')}`],
     ),
@@ -37,7 +38,7 @@ export const drillResult = (results: readonly DrillResult[]): Result => ({
 export const listResult = (list: readonly Attack[]): Result => ({
   data: list.map(({ id, title, does }) => ({ id, title, does })),
   lines: [
-    renderTable(
+    ...tableLines(
       ['Attack', 'What the host does'],
       list.map(({ id, title }) => [id, title]),
     ),

@@ -1,13 +1,36 @@
 import type { Agent } from 'node:https'
-import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
-import type { ServerRecord } from '../client/connection.ts'
+import type { ServerRecord } from '../core/connection.ts'
+import {
+  domain,
+  homeRegion,
+  loginHost,
+  managementAudience,
+  managementHost,
+  sharedAttestationHost,
+} from '@strongroom/contract'
 import { clientEnvironment } from '../client/environment.ts'
-import type { Cloud, OwnerCredential } from './cloud.ts'
+import type { Cloud, OwnerCredential, Redirection } from './cloud.ts'
 
 /** What a running cloud offers its clients, wherever its server runs. */
-export type Access = Omit<Cloud, 'credential' | 'stop' | typeof Symbol.asyncDispose>
+export type Access = Omit<Cloud, 'credential' | 'ownerObjectId' | TestHelper | 'stop' | typeof Symbol.asyncDispose>
+
+/** Members that need the test API's socket. */
+type TestHelper = 'evidence' | 'token' | 'unwrap'
 
 const resourceManager = `https://${managementHost}`
+
+/**
+ * An `endpoint` in the options would also replace the address of a vault or provider, so the resource manager's requests
+ * are redirected one by one.
+ */
+const redirection: Redirection = {
+  name: 'strongroom',
+  sendRequest: async (request, next) => {
+    const url = new URL(request.url)
+    if (`${url.origin}/` === managementAudience) request.url = `${resourceManager}${url.pathname}${url.search}`
+    return await next(request)
+  },
+}
 
 /** @param o.directory az's, for this cloud only; `o.client.certificate`, path of the owner's sign-in file */
 export function accessTo(o: {
@@ -37,7 +60,8 @@ export function accessTo(o: {
     tenantId: record.tenantId,
     region: record.region,
     agent,
-    clientOptions: { endpoint: resourceManager, agent },
+    clientOptions: { agent, additionalPolicies: [{ policy: redirection, position: 'perCall' }] },
+    issuer: `https://${sharedAttestationHost(homeRegion.code)}`,
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { managementAudience } from '@strongroom/contract'
 import { findServer } from '../client/connection.ts'
 import { fetchOwnerToken } from '../client/https.ts'
 import { writeLoginFile } from '../client/login-file.ts'
@@ -11,8 +12,9 @@ import { accessTo, ownerCredential } from './access.ts'
 import { CloudAgent } from './agent.ts'
 import type { Cloud } from './cloud.ts'
 import { freePorts } from './ports.ts'
+import { TestGuest } from './test-guest.ts'
 
-export type { Cloud, Endpoints, OwnerCredential } from './cloud.ts'
+export type { ClientOptions, Cloud, Endpoints, Evidence, OwnerCredential, Redirection, TokenOptions } from './cloud.ts'
 
 /** How a cloud is started. */
 export interface StartOptions {
@@ -22,7 +24,7 @@ export interface StartOptions {
   stateDir?: string
   /** Refuse VMs with unregistered images, instead of using the reference image. */
   strictImages?: boolean
-  /** Let `strongroom test` move the clock, inject faults and reset. */
+  /** Let `evidence()`, `token()` and `strongroom test` work; by default, if the cloud is temporary. */
   testApi?: boolean
 }
 
@@ -64,7 +66,7 @@ async function startOnce(options: StartOptions): Promise<Cloud> {
       localPort: String(localPort),
       compute: options.compute ?? 'simulated',
       strictImages: options.strictImages === true,
-      testApi: options.testApi === true,
+      testApi: options.testApi ?? home !== undefined,
       output: 'ignore',
       // A temporary cloud's keys are as temporary as its state.
       ...(home !== undefined && { temporaryHome: home, env: { XDG_CONFIG_HOME: join(home, 'config') } }),
@@ -99,8 +101,14 @@ async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promi
   server.child.unref()
   server.child.channel?.unref()
   const client = { id: login.clientId, certificate: login.path }
+  const access = accessTo({ record, client, directory: dirname(login.path), ca, agent })
+  const guest = new TestGuest({ socket: join(paths.state, 'run', 'test.sock'), agent, issuer: access.issuer })
   return {
-    ...accessTo({ record, client, directory: dirname(login.path), ca, agent }),
+    ...access,
+    ownerObjectId: await ownerOf(socket),
+    evidence: async (runtimeData) => await guest.evidence(runtimeData),
+    token: async (options) => await guest.token(options),
+    unwrap: (released) => guest.unwrap(released),
     credential: ownerCredential(async (audience) => {
       const { token, expiresAt } = await fetchOwnerToken(socket, audience)
       return { token, expiresOnTimestamp: expiresAt }
@@ -108,4 +116,11 @@ async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promi
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+/** The object id in the owner's tokens. */
+async function ownerOf(socket: string): Promise<string> {
+  const { token } = await fetchOwnerToken(socket, managementAudience)
+  const claims = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8')) as { oid: string }
+  return claims.oid
 }

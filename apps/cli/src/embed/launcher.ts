@@ -33,6 +33,11 @@ function run(node: string): void {
 
 const node = serverNode()
 if (!isAtLeast(process.versions.node, leastNode)) {
-  refuse({ ...nodeTooOld, message: `Strongroom needs Node ${leastNode} or later.`, expected: `Node >= ${leastNode}`, remedy: 'Install a newer Node.' }) // prettier-ignore
+  refuse({
+    ...nodeTooOld,
+    message: `Strongroom needs Node ${leastNode} or later.`,
+    expected: `Node >= ${leastNode}`,
+    remedy: 'Install a newer Node.',
+  })
 } else if (node === undefined) refuse(nodeTooOld)
 else run(node)

@@ -1,5 +1,5 @@
 import { type Check } from '@strongroom/evidence'
-import { type Judgement, whatIsMissing } from '@strongroom/evidence/files'
+import { describeUnused, type Judgement, whatIsMissing } from '@strongroom/evidence/files'
 import type { Explanation } from '@strongroom/evidence/explain'
 
 const marks = { passed: '✓', failed: '✗', skipped: '?' } as const
@@ -14,6 +14,11 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
       `Nothing to accept, as of ${at.toISOString()}: the files are valid, but they do not attest anything on their own.`,
       'Add the report, quote or token that they belong to.',
     )
+  } else if (judgement.verdict === 'unendorsed') {
+    lines.push(
+      `Key not endorsed, as of ${at.toISOString()}: whoever holds this key signed this. Nothing shows whose key it is.`,
+      'Add what endorses the key (certificates, or the report that binds it), or name it in the policy (keys) if you know whose it is.',
+    )
   } else if (judgement.verdict === 'refused') lines.push(`Refused, as of ${at.toISOString()}: ${judgement.code}.`)
   else {
     lines.push(`Cannot be judged, as of ${at.toISOString()}. What is missing:`)
@@ -24,8 +29,8 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
   return lines
 }
 
-/** What the evidence states, file by file, then what was not asked of it. */
-function renderSaid({ says, unasked, verdict }: Judgement): string[] {
+/** What the evidence states, file by file, then what was not asked of it, and what of it was not used. */
+function renderSaid({ says, unasked, unused, verdict }: Judgement): string[] {
   const lines: string[] = []
   for (const [index, { of, what, value }] of says.entries()) {
     if (says[index - 1]?.of !== of) lines.push(`${of} says${verdict === 'accepted' ? '' : ' (not accepted)'}:`)
@@ -34,6 +39,12 @@ function renderSaid({ says, unasked, verdict }: Judgement): string[] {
   if (says.length > 0) lines.push('')
   if (unasked.length > 0)
     lines.push('Not checked: no reference value was given:', ...unasked.map((line) => `  ! ${line}`), '')
+  if (unused.length > 0)
+    lines.push(
+      'Not used: the verdict does not depend on it:',
+      ...unused.map((part) => `  · ${describeUnused(part)}`),
+      '',
+    )
   return lines
 }
 
@@ -59,7 +70,8 @@ function renderCheck(check: Check, indent: string): string[] {
   const note = check.outcome === 'passed' ? check.actual : check.message
   const code = check.code === undefined ? '' : ` [${check.code}]`
   const lines = [
-    `${indent}${check.outcome === 'skipped' && check.optional === true ? '·' : marks[check.outcome]} ${check.shows}${code}${note === undefined || note === '' ? '' : `: ${note}`}`,
+    `${indent}${check.outcome === 'skipped' && check.optional === true ? '·' : marks[check.outcome]} ` +
+      `${check.shows}${code}${note === undefined || note === '' ? '' : `: ${note}`}`,
   ]
   if (check.outcome === 'failed' && check.children.length === 0) {
     if (check.expected !== undefined) lines.push(`${indent}    expected: ${check.expected}`)

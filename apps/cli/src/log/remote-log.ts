@@ -1,4 +1,5 @@
 import { isManagedHsmVaultName, managedHsmAudience, vaultAudience, vaultHost } from '@strongroom/contract'
+import type { Connection } from '../core/connection.ts'
 import {
   openCheckpoint,
   parseNoteKey,
@@ -7,7 +8,6 @@ import {
   type Fetch,
   type NoteKey,
 } from '@strongroom/transparency'
-import type { Connection } from '../client/connection.ts'
 import { expectSuccess } from '../client/https.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 

@@ -11,7 +11,9 @@ export async function ownFirmware(path: string = firmwarePath()): Promise<Launch
     return { name: path, bytes: await guestFirmware(path) }
   } catch (error) {
     return {
-      unknown: `There is no firmware at ${path} to compute the launch measurement from (${(error as Error).message}). Install Debian's package ovmf, or pass your own copy with --firmware.`,
+      unknown:
+        `There is no firmware at ${path} to compute the launch measurement from (${(error as Error).message}). ` +
+        "Install Debian's package ovmf, or pass your own copy with --firmware.",
     }
   }
 }

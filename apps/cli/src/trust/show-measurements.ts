@@ -18,7 +18,8 @@ export async function measurementsResult(jws: string, anchors: TrustAnchors): Pr
   return {
     data: { measurements: JSON.parse(payload) as unknown, registers, jws },
     lines: [
-      `${image.id} (${image.name} ${image.version}, ${image.source}), measured ${measuredAt.toISOString()}, signed by a key of anchors.json`,
+      `${image.id} (${image.name} ${image.version}, ${image.source}), measured ${measuredAt.toISOString()}, ` +
+        'signed by a key of anchors.json',
       `  boot file  ${toHex(bootFile.loader)} (Authenticode, SHA-256)`,
       ...bootFile.sections.map(({ name, sha256 }) => `  ${name.padEnd(10)} ${toHex(sha256)}`),
       ...(['on', 'off'] as const).flatMap((state) => [

@@ -1,3 +1,4 @@
+import { visibleText } from '@strongroom/contract'
 import type { OperationStep } from '../client/arm.ts'
 
 export interface Progress {
@@ -13,7 +14,7 @@ const format = (seconds: number): string => `${seconds.toFixed(1).padStart(6)} s
 
 /** One line per step with its time, on standard error. A terminal also shows the step in progress. */
 export function createProgress(say: (line: string) => void, terminal?: { write(text: string): void }): Progress {
-  const underWay = (name: string): void => terminal?.write(`\r\u001b[2K         … ${name}`)
+  const underWay = (name: string): void => terminal?.write(`\r\u001b[2K         … ${visibleText(name)}`)
   const clear = (): void => terminal?.write('\r\u001b[2K')
   const done = (name: string, seconds: number, note = ''): void => {
     clear()

@@ -1,5 +1,4 @@
 import { apiVersions, type ArmClient } from '../client/arm.ts'
-import { CliError, exitCodes } from '../core/cli-error.ts'
 
 export const groupPath = (arm: ArmClient, group: string): string => `${arm.subscription}/resourceGroups/${group}`
 
@@ -7,7 +6,8 @@ export const groupPath = (arm: ArmClient, group: string): string => `${arm.subsc
 const madeWith = 'strongroom-made-with'
 
 /**
- * Group, network, security group, address and network interface.
+ * Group, network, security group, address and network interface. Existing ones are used as they are: their rules, tags and
+ * addresses may be somebody's.
  * @returns ARM ids of the created ones, in order
  */
 export async function prepareNetwork(arm: ArmClient, request: { name: string; group: string }): Promise<string[]> {
@@ -17,8 +17,10 @@ export async function prepareNetwork(arm: ArmClient, request: { name: string; gr
   const tags = { [madeWith]: request.name }
   const made: string[] = []
   const put = async (path: string, apiVersion: string, body: object): Promise<void> => {
-    const { status } = await arm.run('PUT', path, apiVersion, body)
-    if (status === 201) made.push(path)
+    const created = await arm.create(path, apiVersion, body)
+    if (created === undefined) return
+    made.push(path)
+    await arm.follow(created)
   }
   try {
     await put(group, apiVersions.resources, { location })
@@ -79,25 +81,25 @@ const allowSsh = {
   },
 }
 
+const isGroup = (path: string): boolean => path.split('/').length === 5
+
 function versionOf(path: string): string {
-  if (path.split('/').length === 5) return apiVersions.resources
+  if (isGroup(path)) return apiVersions.resources
   return path.includes('/Microsoft.Compute/') ? apiVersions.compute : apiVersions.network
 }
 
 /** Deletes what `prepareNetwork` created, the last first. What cannot be deleted stays: the original error is reported, not this one. */
 export async function takeBack(arm: ArmClient, made: readonly string[]): Promise<void> {
-  for (const path of made.toReversed()) await arm.run('DELETE', path, versionOf(path)).catch(() => undefined)
+  for (const path of made.toReversed()) {
+    // A group is deleted with all that others have put into it since.
+    if (isGroup(path) && !(await isEmpty(arm, path))) continue
+    await arm.run('DELETE', path, versionOf(path)).catch(() => undefined)
+  }
 }
 
-/** @throws CliError if the server answers anything other than that it does not exist */
-export async function exists(arm: ArmClient, path: string): Promise<boolean> {
-  try {
-    await arm.get(path, apiVersions.compute)
-    return true
-  } catch (error) {
-    if (error instanceof CliError && error.exitCode === exitCodes.notFound) return false
-    throw error
-  }
+async function isEmpty(arm: ArmClient, group: string): Promise<boolean> {
+  const found = await arm.list(`${group}/resources`, apiVersions.resources).catch(() => undefined)
+  return found?.length === 0
 }
 
 /** After a VM is deleted: removes its address and security group, if `prepareNetwork` created them for it and nothing else uses them. */

@@ -1,7 +1,9 @@
 import type { FirmwareUpdates, ImageReference } from '@strongroom/contract'
+import type { Response } from '../core/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { apiVersions, type ArmClient, type OnSteps } from '../client/arm.ts'
-import { groupPath, prepareNetwork } from './vm-network.ts'
+import { findVm, vmExists } from './existing-vm.ts'
+import { groupPath, prepareNetwork, takeBack } from './vm-network.ts'
 
 export interface VmRequest {
   name: string
@@ -63,10 +65,46 @@ export function imageReference(image: string): ImageReference {
   return { publisher, offer, sku, version }
 }
 
-/** Creates a VM with the resources it needs, like `az vm create`. */
-export async function createVm(arm: ArmClient, request: VmRequest, onSteps?: OnSteps): Promise<void> {
-  await prepareNetwork(arm, request)
-  await arm.run('PUT', vmPath(arm, request.group, request.name), apiVersions.compute, vmBody(arm, request), onSteps)
+/**
+ * Creates a VM with the resources it needs, like `az vm create`.
+ * @param accepted called once the server has accepted the request
+ * @throws CliError VmExists
+ */
+export async function createVm(
+  arm: ArmClient,
+  request: VmRequest,
+  onSteps?: OnSteps,
+  accepted: () => Promise<void> = async () => {},
+): Promise<void> {
+  const response = await sendNewVm(arm, request, async () => vmBody(arm, request))
+  await accepted()
+  await arm.follow(response, onSteps)
+}
+
+/**
+ * Sends the request for a new VM, with the network it needs. A refused request leaves nothing; a VM of this name, however
+ * recently it was created, stays as it is.
+ * @param bodyOf may create more for it, and adds the ids of that to `made`
+ * @throws CliError VmExists
+ */
+export async function sendNewVm(
+  arm: ArmClient,
+  request: VmRequest,
+  bodyOf: (made: string[]) => Promise<unknown>,
+): Promise<Response> {
+  const path = vmPath(arm, request.group, request.name)
+  const existing = await findVm(arm, path)
+  if (existing !== undefined) throw vmExists(request, existing)
+  const made = await prepareNetwork(arm, request)
+  try {
+    const response = await arm.create(path, apiVersions.compute, await bodyOf(made))
+    if (response !== undefined) return response
+    throw vmExists(request, await findVm(arm, path))
+  } catch (error) {
+    // A VM that was accepted and failed stays, for inspection. Another's may use what was created here.
+    if ((await findVm(arm, path)) === undefined) await takeBack(arm, made)
+    throw error
+  }
 }
 
 export function vmBody(arm: ArmClient, request: VmRequest): unknown {

@@ -83,7 +83,8 @@ export function describeKeystore(keystore: KeyStanding): string[] {
   }
   const { token, object } = keystore
   return [
-    `held by:     the PKCS#11 token ${token.label}, serial ${token.serial}: ${token.manufacturer}, ${token.model}, firmware ${token.firmware}`,
+    `held by:     the PKCS#11 token ${token.label}, serial ${token.serial}: ${token.manufacturer}, ` +
+      `${token.model}, firmware ${token.firmware}`,
     ...(/softhsm/i.test(`${token.manufacturer} ${token.model}`)
       ? ['             SoftHSM is a program, not a device: its keys are in files on the host.']
       : []),

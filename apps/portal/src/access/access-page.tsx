@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import { Frame } from '../app/shell.tsx'
-import { place, setQuery } from '../app/router.ts'
-import { session } from '../session/session.ts'
+import { place, setQuery } from '../ui/router.ts'
+import { session } from '../wire/session.ts'
 import { Facts } from '../ui/facts.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
@@ -13,7 +12,7 @@ import { readAccess, roleOf, scopeWords, type Access, type Role } from './access
 export function AccessPage() {
   const live = useLive('access', readAccess, () => 15_000)
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>Access</h1>
         <Freshness live={live} />
@@ -26,7 +25,7 @@ export function AccessPage() {
           <Roles roles={live.value.roles} />
         </>
       )}
-    </Frame>
+    </>
   )
 }
 
@@ -54,7 +53,14 @@ function Assignments({ access }: { access: Access }) {
           },
           {
             name: 'Role',
-            cell: (assignment) => <bdi>{roleOf(access, assignment)?.properties.roleName ?? 'a deleted role'}</bdi>,
+            cell: (assignment) => (
+              <>
+                <bdi>{roleOf(access, assignment)?.properties.roleName ?? 'a deleted role'}</bdi>
+                {assignment.properties.condition !== undefined && (
+                  <bdi title={assignment.properties.condition}> (with a condition)</bdi>
+                )}
+              </>
+            ),
           },
           {
             name: 'At',

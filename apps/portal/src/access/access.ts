@@ -21,6 +21,7 @@ export interface Assignment {
     principalType: string
     scope: string
     createdOn?: string
+    condition?: string
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ComponentType } from 'preact'
-import { match, type Parameters } from './router.ts'
+import { match, type Parameters } from '../ui/router.ts'
 
 /** A page, loaded when it is first shown. */
 export interface Page {
@@ -8,7 +8,7 @@ export interface Page {
   open?: boolean
   /** Key of a loaded component, and its properties. */
   pattern: string
-  load: () => Promise<ComponentType<never>>
+  load: () => Promise<ComponentType<Record<string, string>>>
 }
 
 /** `load` returns a component whose properties are the names in the pattern. */
@@ -18,7 +18,7 @@ function page<Pattern extends string>(
   load: () => Promise<ComponentType<Parameters<Pattern>>>,
   o: { open?: boolean } = {},
 ): Page {
-  return { pattern, title, load: load as Page['load'], ...o }
+  return { pattern, title, load: load as unknown as Page['load'], ...o }
 }
 
 /** In matching order. */

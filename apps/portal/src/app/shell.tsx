@@ -1,12 +1,12 @@
 import type { ComponentChildren, ComponentType } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { session, signOut } from '../session/session.ts'
-import { SignInPage } from '../session/sign-in-page.tsx'
+import { session, signOut } from '../wire/session.ts'
+import { SignInPage } from './sign-in-page.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { clockTime } from '../ui/format.ts'
 import { connection } from '../wire/connection.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
-import { place } from './router.ts'
+import { place } from '../ui/router.ts'
 import { findPage, places, type Page } from './routes.ts'
 
 /** The frame of every page: navigation, signed-in principal, server reachability. */
@@ -45,7 +45,7 @@ export function Shell() {
   )
 }
 
-export const Frame = ({ children }: { children: ComponentChildren }) => (
+const Frame = ({ children }: { children: ComponentChildren }) => (
   <main id="content" tabIndex={-1}>
     {children}
   </main>
@@ -98,7 +98,11 @@ function Lost() {
 
 /** Loads a page's code when it is first shown. */
 function Loaded({ page, parameters }: { page: Page; parameters: Record<string, string> }) {
-  const [loaded, setLoaded] = useState<{ page: Page; component?: ComponentType<never>; error?: WireError }>()
+  const [loaded, setLoaded] = useState<{
+    page: Page
+    component?: ComponentType<Record<string, string>>
+    error?: WireError
+  }>()
   useEffect(() => {
     let current = true
     page.load().then(
@@ -109,16 +113,13 @@ function Loaded({ page, parameters }: { page: Page; parameters: Record<string, s
       current = false
     }
   }, [page])
-  if (loaded?.page !== page) return <Frame>{null}</Frame>
-  if (loaded.component === undefined) {
-    return (
-      <Frame>
-        {loaded.error !== undefined && (
-          <Problem error={loaded.error} what="This page could not be loaded. Reload it." />
-        )}
-      </Frame>
-    )
-  }
-  const Component = loaded.component as unknown as ComponentType<Record<string, string>>
-  return <Component {...parameters} />
+  const Component = loaded?.page === page ? loaded.component : undefined
+  return (
+    <Frame>
+      {Component !== undefined && <Component {...parameters} />}
+      {loaded?.page === page && loaded.error !== undefined && (
+        <Problem error={loaded.error} what="This page could not be loaded. Reload it." />
+      )}
+    </Frame>
+  )
 }

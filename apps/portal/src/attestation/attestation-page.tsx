@@ -1,4 +1,3 @@
-import { Frame } from '../app/shell.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -11,7 +10,7 @@ import { ShortfallView } from './shortfall-view.tsx'
 export function AttestationPage() {
   const live = useLive('providers', readProviders, () => 30_000)
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>Attestation</h1>
         <Freshness live={live} />
@@ -25,7 +24,7 @@ export function AttestationPage() {
         </>
       )}
       <CollateralView />
-    </Frame>
+    </>
   )
 }
 

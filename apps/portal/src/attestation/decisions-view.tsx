@@ -1,4 +1,4 @@
-import { place, setQuery } from '../app/router.ts'
+import { place, setQuery } from '../ui/router.ts'
 import { vmIdOf } from '@strongroom/trust'
 import type { Decided } from '../decisions/decisions.ts'
 import { Facts, type Fact } from '../ui/facts.tsx'

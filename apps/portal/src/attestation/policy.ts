@@ -1,5 +1,5 @@
 import { attestationAudience, attestationTypes, type AttestationType } from '@strongroom/contract'
-import { claimsOf } from '../session/pkce.ts'
+import { claimsOf } from '../wire/pkce.ts'
 import { base64Url, textOfBase64Url } from '../wire/base64-url.ts'
 import { askService } from '../wire/data-plane.ts'
 

@@ -1,5 +1,4 @@
-import { Frame } from '../app/shell.tsx'
-import { place, setQuery } from '../app/router.ts'
+import { place, setQuery } from '../ui/router.ts'
 import { isProviderHost, readDecisions } from '../decisions/decisions.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
@@ -14,12 +13,12 @@ const newest = 100
 export function ProviderPage({ host }: { host: string }) {
   if (!isProviderHost(host))
     return (
-      <Frame>
+      <>
         <h1>There is no such provider</h1>
         <p>
           <a href="/attestation">All providers</a>
         </p>
-      </Frame>
+      </>
     )
   return <Known host={host} />
 }
@@ -29,7 +28,7 @@ function Known({ host }: { host: string }) {
   const asked = place.value.query.get('type')
   const type = policyTypes.find((each) => each === asked) ?? policyTypes[0]
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>
           <bdi>{host}</bdi>
@@ -52,6 +51,6 @@ function Known({ host }: { host: string }) {
         decisions={(live.value ?? []).filter((each) => each.type === type)}
       />
       {live.value !== undefined && <DecisionsView decisions={live.value} />}
-    </Frame>
+    </>
   )
 }

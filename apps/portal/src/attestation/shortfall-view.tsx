@@ -1,5 +1,5 @@
 import type { NextSet, SeenPlatform } from '@strongroom/trust/platforms'
-import { readMachines } from '../machines/machine.ts'
+import { readMachines } from '../resources/machine.ts'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'

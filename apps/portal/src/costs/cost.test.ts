@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { csvOf, money } from './cost.ts'
+import { csvOf } from '@strongroom/contract'
+import { money } from './cost.ts'
 
 it('a name that a spreadsheet would run is text in the CSV, and numbers stay numbers', () => {
   expect(

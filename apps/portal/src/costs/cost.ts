@@ -20,7 +20,7 @@ interface Table {
 }
 
 /** ISO 4217's code for no currency: there is no price list. */
-export const noCurrency = 'XXX'
+const noCurrency = 'XXX'
 
 /** Cost and hours of this month, by Cost Management's query. @param by dimensions, as Azure names them. @throws WireError */
 export async function readCosts(o: { by: string[]; daily: boolean; signal?: AbortSignal }): Promise<Costs> {
@@ -44,7 +44,12 @@ export async function readCosts(o: { by: string[]; daily: boolean; signal?: Abor
   })
   const { columns, rows } = answer.body.properties
   const at = (name: string): number => columns.findIndex((column) => column.name === name)
-  const [cost, hours, date, currency] = ['Cost', 'UsageQuantity', 'UsageDate', 'Currency'].map(at) as [number, number, number, number] // prettier-ignore
+  const [cost, hours, date, currency] = ['Cost', 'UsageQuantity', 'UsageDate', 'Currency'].map(at) as [
+    number,
+    number,
+    number,
+    number,
+  ]
   const keys = o.by.map(at)
   const code = rows[0]?.[currency]
   return {
@@ -64,15 +69,6 @@ export function money(value: number, currency: string | undefined): string {
   return new Intl.NumberFormat(undefined, { style: 'currency', currency }).format(value)
 }
 
-/** RFC 4180; text that a spreadsheet would read as a formula is quoted as text. */
-export function csvOf(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cell = (value: string | number): string => {
-    const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value)
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
-  return [columns, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
-}
-
 export interface QuotaRequest {
   name: string
   properties: {
@@ -85,6 +81,8 @@ export interface QuotaRequest {
 
 /** Requests for more quota in a region, with their status. */
 export async function readQuotaRequests(region: string, signal?: AbortSignal): Promise<QuotaRequest[]> {
-  const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(region)}/providers/Microsoft.Quota/quotaRequests`
+  const path =
+    `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(region)}/providers/` +
+    'Microsoft.Quota/quotaRequests'
   return await list<QuotaRequest>(path, versions.quota, signal)
 }

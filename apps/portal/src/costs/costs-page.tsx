@@ -1,20 +1,19 @@
-import { Frame } from '../app/shell.tsx'
-import { place, setQuery } from '../app/router.ts'
+import { csvOf } from '@strongroom/contract'
+import { place, setQuery } from '../ui/router.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
-import { nameOf } from '../machines/machine.ts'
+import { nameOf } from '../resources/machine.ts'
 import { AskForMore } from '../sizes/ask-for-more.tsx'
 import { readRegions, readUsages } from '../sizes/size.ts'
-import { BudgetsView } from './budgets-view.tsx'
-import { csvOf, money, readCosts, readQuotaRequests, type Costs } from './cost.ts'
+import { money, readCosts, readQuotaRequests, type Costs } from './cost.ts'
 import { DayChart } from './day-chart.tsx'
 
 const often = (): number => 60_000
 
-/** This month's usage at the installation's prices, budgets, and quotas. */
+/** This month's usage at the installation's prices, and quotas. */
 export function CostsPage() {
   const days = useLive('days', async (signal) => await readCosts({ by: ['Meter'], daily: true, signal }), often)
   const resources = useLive(
@@ -24,7 +23,7 @@ export function CostsPage() {
   )
   const error = days.error ?? resources.error
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>Costs and quotas</h1>
         <Freshness live={resources} />
@@ -33,9 +32,8 @@ export function CostsPage() {
       {resources.value !== undefined && days.value !== undefined && (
         <Month days={days.value} resources={resources.value} />
       )}
-      <BudgetsView />
       <Quotas />
-    </Frame>
+    </>
   )
 }
 

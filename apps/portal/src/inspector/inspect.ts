@@ -8,7 +8,14 @@ import {
   type TrustAnchors,
 } from '@strongroom/evidence'
 import { explain, type Explanation } from '@strongroom/evidence/explain'
-import { detect, genuineAwsAnchors, judge, type Judgement, type Piece } from '@strongroom/evidence/files'
+import {
+  describeUnused,
+  detect,
+  genuineAwsAnchors,
+  judge,
+  type Judgement,
+  type Piece,
+} from '@strongroom/evidence/files'
 import { gunzip } from './gunzip.ts'
 import { whatIsLacking, type Lacking } from './lacking.ts'
 import { placeOf, type Place } from './place.ts'
@@ -23,6 +30,8 @@ export interface Given {
 export interface Inspected {
   judgement: Judgement
   lacking: Lacking
+  /** What the verdict does not depend on, in words. */
+  unused: string[]
   pieces: InspectedPiece[]
   at: Date
 }
@@ -77,7 +86,8 @@ export async function inspect(files: readonly Given[], o: { at: Date; nonce?: st
     primitives: webPrimitives,
     cache: new VerificationCache(),
   })
-  return { judgement, lacking: whatIsLacking(judgement), at: o.at, pieces: pieces.map(inspected) }
+  const unused = judgement.unused.map(describeUnused)
+  return { judgement, lacking: whatIsLacking(judgement), unused, at: o.at, pieces: pieces.map(inspected) }
 }
 
 function inspected(piece: Piece): InspectedPiece {

@@ -1,11 +1,10 @@
-import { Frame } from '../app/shell.tsx'
 import { Inspector } from './inspector.tsx'
 
 /** The inspector inside the portal; it needs no sign-in, because it does not contact the server. */
 export function InspectorPage() {
   return (
-    <Frame>
+    <>
       <Inspector />
-    </Frame>
+    </>
   )
 }

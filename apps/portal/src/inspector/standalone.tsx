@@ -1,5 +1,8 @@
 import { render } from 'preact'
+import { showHidden } from '../ui/visible.ts'
 import { Inspector } from './inspector.tsx'
+
+showHidden()
 
 /** The inspector without the portal: a folder of files that anyone can host. */
 render(

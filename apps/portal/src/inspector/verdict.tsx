@@ -9,10 +9,11 @@ const words: Record<Judgement['verdict'], { mark: string; kind: string; title: s
   refused: { mark: '✗', kind: 'bad', title: 'Refused' },
   unjudged: { mark: '?', kind: 'open', title: 'Cannot be judged' },
   nothing: { mark: '·', kind: 'open', title: 'Nothing to accept' },
+  unendorsed: { mark: '?', kind: 'open', title: 'Key not endorsed' },
 }
 
 /** The verdict first, then the reason, then what is missing, then each check. */
-export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: Inspected }) {
+export function Verdict({ inspected: { judgement, lacking, unused, at } }: { inspected: Inspected }) {
   const { mark, kind, title } = words[judgement.verdict]
   const { failed, missing } = lacking
   return (
@@ -25,6 +26,9 @@ export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: 
       <p class="quiet">
         {judgement.verdict === 'nothing'
           ? 'The files are valid, but state nothing about a machine by themselves. Add the report, quote or token that they belong to. '
+          : ''}
+        {judgement.verdict === 'unendorsed'
+          ? 'Whoever holds this key signed this. Nothing shows whose key it is: add the certificates or the report that endorses it. '
           : ''}
         As of <time dateTime={at.toISOString()}>{at.toISOString()}</time>, under the roots of AMD, Intel and AWS.
       </p>
@@ -41,7 +45,7 @@ export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: 
           </ul>
         </>
       )}
-      <Said judgement={judgement} />
+      <Said judgement={judgement} unused={unused} />
       <details class="checks">
         <summary>Every check</summary>
         <Tree checks={judgement.check.children} />
@@ -72,8 +76,14 @@ function Fault({ check }: { check: Check }) {
   )
 }
 
-/** What the evidence states, what was not asked of it, and the silicon's known flaws. */
-function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement: Judgement }) {
+/** What the evidence states, what was not asked of it, what of it was not used, and the silicon's known flaws. */
+function Said({
+  judgement: { says, unasked, advisories, verdict },
+  unused,
+}: {
+  judgement: Judgement
+  unused: readonly string[]
+}) {
   const files = [...new Set(says.map(({ of }) => of))]
   return (
     <>
@@ -99,6 +109,18 @@ function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement
             ))}
           </ul>
         </>
+      )}
+      {unused.length > 0 && (
+        <details>
+          <summary>Not used: the verdict does not depend on it ({unused.length})</summary>
+          <ul>
+            {unused.map((part, index) => (
+              <li key={index}>
+                <bdi>{part}</bdi>
+              </li>
+            ))}
+          </ul>
+        </details>
       )}
       {advisories.length > 0 && (
         <details>

@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks'
 import type { KeyItem } from '@strongroom/contract'
-import { Frame } from '../app/shell.tsx'
 import { Facts } from '../ui/facts.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
@@ -20,7 +19,7 @@ export function KeyPage({ vault, key: name }: { vault: string; key: string }) {
     return await readKey(vault, name, signal)
   })
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>
           <bdi>{name}</bdi>
@@ -36,7 +35,7 @@ export function KeyPage({ vault, key: name }: { vault: string; key: string }) {
       {live.error !== undefined && <Problem error={live.error} what="The key could not be read." />}
       {live.value === undefined && live.error === undefined && <p class="quiet">Reading …</p>}
       {live.value !== undefined && <Whole vault={vault} name={name} whole={live.value} changed={live.refresh} />}
-    </Frame>
+    </>
   )
 }
 

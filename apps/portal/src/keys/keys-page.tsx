@@ -1,6 +1,5 @@
 import { platformVault } from '@strongroom/contract'
-import { Frame } from '../app/shell.tsx'
-import { groupOf } from '../machines/machine.ts'
+import { groupOf } from '../resources/machine.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -11,7 +10,7 @@ import { readHolders } from './vaults.ts'
 export function KeysPage() {
   const live = useLive('key-holders', readHolders)
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>Keys</h1>
         <Freshness live={live} />
@@ -55,6 +54,6 @@ export function KeysPage() {
           platform uses them; what was done with them is in the vault’s log, for the owner to verify.
         </p>
       </section>
-    </Frame>
+    </>
   )
 }

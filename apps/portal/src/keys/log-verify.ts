@@ -10,7 +10,7 @@ import {
   type Checkpoint,
   type Fetch,
 } from '@strongroom/transparency'
-import { tokenFor } from '../session/session.ts'
+import { tokenFor } from '../wire/session.ts'
 import { KeptDamaged } from '../kept/kept.ts'
 import { ask } from '../wire/ask.ts'
 import { WireError } from '../wire/wire-error.ts'

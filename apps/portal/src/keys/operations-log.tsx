@@ -1,4 +1,4 @@
-import { session } from '../session/session.ts'
+import { session } from '../wire/session.ts'
 import { useState } from 'preact/hooks'
 import { Freshness } from '../ui/freshness.tsx'
 import { momentOf } from '../ui/format.ts'

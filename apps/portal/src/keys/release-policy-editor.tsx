@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { KeyReleasePolicyBody } from '@strongroom/contract'
 import { readDecisions, type Decided } from '../decisions/decisions.ts'
-import { readMachines } from '../machines/machine.ts'
+import { readMachines } from '../resources/machine.ts'
 import { Facts } from '../ui/facts.tsx'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'

@@ -1,5 +1,4 @@
 import type { KeyItem } from '@strongroom/contract'
-import { Frame } from '../app/shell.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
@@ -13,12 +12,12 @@ import { OperationsLog } from './operations-log.tsx'
 export function VaultPage({ vault }: { vault: string }) {
   if (!isVaultName(vault))
     return (
-      <Frame>
+      <>
         <h1>There is no such vault</h1>
         <p>
           A vault’s name has small letters, digits and hyphens. <a href="/keys">All vaults</a>
         </p>
-      </Frame>
+      </>
     )
   return <Known vault={vault} />
 }
@@ -26,7 +25,7 @@ export function VaultPage({ vault }: { vault: string }) {
 function Known({ vault }: { vault: string }) {
   const live = useLive(`keys ${vault}`, async (signal) => await listVault<KeyItem>(vault, '/keys', signal))
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>
           <bdi>{vault}</bdi>
@@ -40,7 +39,7 @@ function Known({ vault }: { vault: string }) {
         {live.value !== undefined && live.value.length > 0 && <Keys vault={vault} keys={live.value} />}
       </section>
       <OperationsLog vault={vault} />
-    </Frame>
+    </>
   )
 }
 

@@ -1,4 +1,4 @@
-import { session } from '../session/session.ts'
+import { session } from '../wire/session.ts'
 import type { Live } from '../ui/live.ts'
 import { momentOf } from '../ui/format.ts'
 import { Problem } from '../ui/problem.tsx'

@@ -2,7 +2,7 @@ import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { arm, versions } from '../wire/arm.ts'
 import { ask } from '../wire/ask.ts'
-import { isMoving, type Machine } from './machine.ts'
+import { isMoving, type Machine } from '../resources/machine.ts'
 
 /** The last part: a boot writes some thousand lines. */
 const shownLength = 200_000

@@ -7,7 +7,7 @@ import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { list, run, versions } from '../wire/arm.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
-import { encryptionOf, powerOf, type Machine } from './machine.ts'
+import { encryptionOf, powerOf, type Machine } from '../resources/machine.ts'
 
 interface Target {
   size: Size

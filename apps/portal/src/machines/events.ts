@@ -1,5 +1,5 @@
 import type { ArmOperation } from '@strongroom/contract'
-import { get, list, subscriptionPath, versions } from '../wire/arm.ts'
+import { get, subscriptionPath, versions } from '../wire/arm.ts'
 
 /** An activity-log event, in Azure Monitor's form. */
 export interface ActivityEvent {
@@ -20,13 +20,15 @@ const shownEvents = 100
 export async function readEvents(id: string, signal: AbortSignal): Promise<ActivityEvent[]> {
   const since = new Date(Date.now() - eventDays * 86_400_000).toISOString()
   const filter = encodeURIComponent(`eventTimestamp ge '${since}' and resourceUri eq '${id}'`)
-  const path = `${await subscriptionPath()}/providers/Microsoft.Insights/eventtypes/management/values?$filter=${filter}`
-  return (await list<ActivityEvent>(path, versions.insights, signal)).slice(0, shownEvents)
+  const path = `${await subscriptionPath()}/providers/Microsoft.Insights/eventtypes/management/values?$top=${shownEvents}&$filter=${filter}`
+  return (await get<{ value: ActivityEvent[] }>(path, versions.insights, signal)).value
 }
 
 /** An operation with its steps: the resource manager's, then the host's. @throws WireError */
 export async function readOperation(location: string, id: string, signal: AbortSignal): Promise<ArmOperation> {
-  const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(location)}/operations/${encodeURIComponent(id)}`
+  const path =
+    `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(location)}/operations/` +
+    `${encodeURIComponent(id)}`
   return await get<ArmOperation>(path, versions.compute, signal)
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Machine } from './machine.ts'
+import type { Machine } from '../resources/machine.ts'
 import { filterOf } from './machine-filter.ts'
 
 const machine = (name: string, tags?: Record<string, string>): Machine => ({

@@ -1,4 +1,4 @@
-import { encryptionOf, groupOf, powerOf, type Machine } from './machine.ts'
+import { encryptionOf, groupOf, powerOf, type Machine } from '../resources/machine.ts'
 
 const texts = new WeakMap<Machine, string>()
 

@@ -1,5 +1,4 @@
 import { useEffect } from 'preact/hooks'
-import { Frame } from '../app/shell.tsx'
 import { Facts, type Fact } from '../ui/facts.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { momentOf } from '../ui/format.ts'
@@ -9,13 +8,15 @@ import { get, subscriptionPath, versions } from '../wire/arm.ts'
 import { BootLog } from './boot-log.tsx'
 import { Activity } from './activity.tsx'
 import { readEvents } from './events.ts'
-import { encryptionOf, groupOf, isMoving, nameOf, placeOf, powerOf, type Machine } from './machine.ts'
+import { encryptionOf, groupOf, isMoving, nameOf, placeOf, powerOf, type Machine } from '../resources/machine.ts'
 import { Operations } from './operations.tsx'
 import { PowerActions } from './power-actions.tsx'
 import { StateBadge } from './state-badge.tsx'
 
 async function readMachine(group: string, name: string, signal: AbortSignal): Promise<Machine> {
-  const path = `${await subscriptionPath()}/resourceGroups/${encodeURIComponent(group)}/providers/Microsoft.Compute/virtualMachines/${encodeURIComponent(name)}`
+  const path =
+    `${await subscriptionPath()}/resourceGroups/${encodeURIComponent(group)}/providers/Microsoft.Compute/` +
+    `virtualMachines/${encodeURIComponent(name)}`
   return await get<Machine>(`${path}?$expand=instanceView`, versions.compute, signal)
 }
 
@@ -27,7 +28,7 @@ export function MachinePage({ group, name }: { group: string; name: string }) {
   )
   const machine = live.value
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>
           <bdi>{name}</bdi>
@@ -48,7 +49,7 @@ export function MachinePage({ group, name }: { group: string; name: string }) {
       {live.error !== undefined && <Problem error={live.error} what="The machine could not be read." />}
       {machine === undefined && live.error === undefined && <p class="quiet">Reading …</p>}
       {machine !== undefined && <Whole machine={machine} refresh={live.refresh} />}
-    </Frame>
+    </>
   )
 }
 

@@ -1,6 +1,6 @@
 import { money, type CostRow } from '../costs/cost.ts'
 import { useWindow } from '../ui/virtual.ts'
-import { encryptionOf, groupOf, placeOf, powerOf, type Machine } from './machine.ts'
+import { encryptionOf, groupOf, placeOf, powerOf, type Machine } from '../resources/machine.ts'
 import { StateBadge } from './state-badge.tsx'
 
 /** As style/table.css has it. */

@@ -1,11 +1,10 @@
 import { useRef, useState } from 'preact/hooks'
-import { Frame } from '../app/shell.tsx'
-import { place, setQuery } from '../app/router.ts'
+import { place, setQuery } from '../ui/router.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { readCosts } from '../costs/cost.ts'
-import { isMoving, readMachines, type Machine } from './machine.ts'
+import { isMoving, readMachines, type Machine } from '../resources/machine.ts'
 import { MachineRows, type MachineCosts } from './machine-rows.tsx'
 import { filterOf } from './machine-filter.ts'
 
@@ -33,7 +32,7 @@ export function MachinesPage() {
   const all = machines.value ?? first
   const shown = all?.filter(filterOf(filter)) ?? []
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>Machines</h1>
         <Freshness live={machines} />
@@ -79,6 +78,6 @@ export function MachinesPage() {
           </button>
         </div>
       )}
-    </Frame>
+    </>
   )
 }

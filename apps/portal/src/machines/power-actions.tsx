@@ -1,10 +1,10 @@
 import { useRef, useState } from 'preact/hooks'
-import { navigate } from '../app/router.ts'
+import { navigate } from '../ui/router.ts'
 import { Problem } from '../ui/problem.tsx'
 import { run, versions } from '../wire/arm.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
 import { Convert } from './convert.tsx'
-import { powerOf, type Machine } from './machine.ts'
+import { powerOf, type Machine } from '../resources/machine.ts'
 
 interface Action {
   name: string
@@ -17,12 +17,43 @@ interface Action {
 }
 
 const actions: readonly Action[] = [
-  { name: 'Start', verb: 'start', when: ['stopped', 'deallocated'], words: 'It boots, and is measured and attested again before its disk unlocks. Its cores are charged from then on.' },
-  { name: 'Restart', verb: 'restart', when: ['running'], words: 'Programs in it end; memory and the temporary disk are lost. It is measured and attested again.' },
-  { name: 'Stop', verb: 'powerOff', when: ['running'], words: 'It shuts down. Memory is lost; disks stay. Its cores stay reserved, and are charged.' },
-  { name: 'Deallocate', verb: 'deallocate', when: ['running', 'stopped'], words: 'It shuts down and releases its cores: they are no longer charged, and another machine may take them. Disks stay, and are charged. The temporary disk is lost.' },
-  { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with the resources bound to it (deleteOption), usually its OS disk and interfaces, and the key of its guest state: nobody can ever read an encrypted OS disk again, copies included. Other disks and the address stay, and are charged.', danger: true },
-] // prettier-ignore
+  {
+    name: 'Start',
+    verb: 'start',
+    when: ['stopped', 'deallocated'],
+    words: 'It boots, and is measured and attested again before its disk unlocks. Its cores are charged from then on.',
+  },
+  {
+    name: 'Restart',
+    verb: 'restart',
+    when: ['running'],
+    words: 'Programs in it end; memory and the temporary disk are lost. It is measured and attested again.',
+  },
+  {
+    name: 'Stop',
+    verb: 'powerOff',
+    when: ['running'],
+    words: 'It shuts down. Memory is lost; disks stay. Its cores stay reserved, and are charged.',
+  },
+  {
+    name: 'Deallocate',
+    verb: 'deallocate',
+    when: ['running', 'stopped'],
+    words:
+      'It shuts down and releases its cores: they are no longer charged, and another machine may take them. Disks ' +
+      'stay, and are charged. The temporary disk is lost.',
+  },
+  {
+    name: 'Delete',
+    verb: undefined,
+    when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'],
+    words:
+      'The machine is deleted with the resources bound to it (deleteOption), usually its OS disk and interfaces, ' +
+      'and the key of its guest state: nobody can ever read an encrypted OS disk again, copies included. Other ' +
+      'disks and the address stay, and are charged.',
+    danger: true,
+  },
+]
 
 /** Actions available on a machine now, each with its consequences. */
 export function PowerActions({ machine, changed }: { machine: Machine; changed: () => void }) {

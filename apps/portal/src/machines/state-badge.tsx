@@ -1,4 +1,4 @@
-import type { PowerState } from './machine.ts'
+import type { PowerState } from '../resources/machine.ts'
 
 const words: Record<PowerState, string> = {
   running: 'Running',

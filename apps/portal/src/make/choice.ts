@@ -16,24 +16,6 @@ export interface Choice {
 /** Manual choices; undefined returns to the default. */
 export type Changes = { [Name in keyof Choice]?: Choice[Name] | undefined }
 
-export const encryptions: readonly { value: string; name: string; words: string }[] = [
-  {
-    value: 'DiskWithVMGuestState',
-    name: 'Disk and guest state',
-    words: 'The whole OS disk is encrypted before the first boot; its key is released only to this machine.',
-  },
-  {
-    value: 'VMGuestStateOnly',
-    name: 'Guest state only',
-    words: 'The TPM’s state is encrypted; the OS disk is not, beyond what the guest does itself.',
-  },
-  {
-    value: 'NonPersistedTPM',
-    name: 'Nothing is kept',
-    words: 'The TPM is new at every boot and nothing in it is kept. Intel TDX only; you bring keys and verifier.',
-  },
-]
-
 /** Azure's rule for names of Linux machines. */
 export const namePattern = '[A-Za-z0-9]([A-Za-z0-9.\\-]{0,62}[A-Za-z0-9])?'
 

@@ -7,10 +7,10 @@ import {
   vaultAudience,
   vaultHost,
 } from '@strongroom/contract'
-import { session } from '../session/session.ts'
+import { session } from '../wire/session.ts'
 import { arm, get, list, run, subscriptionPath, versions } from '../wire/arm.ts'
 import { askService } from '../wire/data-plane.ts'
-import { nameOf } from '../machines/machine.ts'
+import { nameOf } from '../resources/machine.ts'
 import { word } from './template.ts'
 
 export interface EncryptionSet {
@@ -96,7 +96,9 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
   },
   {
     name: `Vault ${plan.vault}, premium, with purge protection`,
-    az: `az keyvault create -n ${plan.vault} -g ${word(plan.group)} -l ${word(plan.region)} --sku premium --enable-purge-protection true --enable-rbac-authorization false`,
+    az:
+      `az keyvault create -n ${plan.vault} -g ${word(plan.group)} -l ${word(plan.region)} --sku premium ` +
+      '--enable-purge-protection true --enable-rbac-authorization false',
     run: async () => {
       const path = `${await groupPath(plan)}/providers/Microsoft.KeyVault/vaults/${plan.vault}`
       const properties = {
@@ -106,13 +108,21 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
         enableRbacAuthorization: false,
         accessPolicies: [{ tenantId: tenant(), objectId: me().objectId, permissions: { keys: ['all'] } }],
       }
-      await run({ method: 'PUT', path, version: versions.vaults, body: { location: plan.region, properties } })
+      await run({
+        method: 'PUT',
+        path,
+        version: versions.vaults,
+        body: { location: plan.region, properties },
+        onlyNew: true,
+      })
       return { vaultId: path }
     },
   },
   {
     name: `Key ${plan.key}, which is released only to attested confidential VMs`,
-    az: `key=$(az keyvault key create --vault-name ${plan.vault} -n ${plan.key} --kty RSA-HSM --exportable true --default-cvm-policy --query key.kid -o tsv)`,
+    az:
+      `key=$(az keyvault key create --vault-name ${plan.vault} -n ${plan.key} --kty RSA-HSM --exportable true ` +
+      '--default-cvm-policy --query key.kid -o tsv)',
     run: async () => {
       const body = {
         kty: 'RSA-HSM',
@@ -144,7 +154,9 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
   },
   {
     name: `Disk-encryption set ${plan.set}`,
-    az: `set=$(az disk-encryption-set create -n ${plan.set} -g ${word(plan.group)} --key-url $key --source-vault ${plan.vault} --encryption-type ${encryptionType} --query id -o tsv)`,
+    az:
+      `set=$(az disk-encryption-set create -n ${plan.set} -g ${word(plan.group)} --key-url $key --source-vault ` +
+      `${plan.vault} --encryption-type ${encryptionType} --query id -o tsv)`,
     run: async (_plan, made) => {
       const path = `${await groupPath(plan)}/providers/Microsoft.Compute/diskEncryptionSets/${plan.set}`
       const activeKey = { sourceVault: { id: made.vaultId }, keyUrl: made.keyUrl }
@@ -153,7 +165,7 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
         identity: { type: 'SystemAssigned' },
         properties: { encryptionType, activeKey },
       }
-      await run({ method: 'PUT', path, version: versions.compute, body })
+      await run({ method: 'PUT', path, version: versions.compute, body, onlyNew: true })
       const { identity } = await get<{ identity: { principalId: string } }>(path, versions.compute)
       return { setId: path, setPrincipal: identity.principalId }
     },

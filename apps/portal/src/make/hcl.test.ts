@@ -16,7 +16,10 @@ function readBack(source: string): string {
     if (found === null) throw new Error(`not of a quoted template: ${source}`)
     const [, four, eight, mark, doubled, plain] = found
     const number = four ?? eight
-    text += number !== undefined ? String.fromCodePoint(Number.parseInt(number, 16)) : (marks[mark ?? ''] ?? doubled?.[0] ?? plain) // prettier-ignore
+    text +=
+      number !== undefined
+        ? String.fromCodePoint(Number.parseInt(number, 16))
+        : (marks[mark ?? ''] ?? doubled?.[0] ?? plain)
     if (doubled !== undefined) {
       // The brace after the two marks is text.
       text += '{'

@@ -1,6 +1,5 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { Frame } from '../app/shell.tsx'
-import { place, navigate } from '../app/router.ts'
+import { place, navigate } from '../ui/router.ts'
 import { Command } from '../ui/command.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -9,12 +8,12 @@ import { readHosts } from '../sizes/hosts.ts'
 import { judgeSizes } from '../sizes/reasons.ts'
 import { readRegions, readSizes, readUsages, sizeText, type Size } from '../sizes/size.ts'
 import { readEvents } from '../machines/events.ts'
-import { nameOf } from '../machines/machine.ts'
+import { encryptions, nameOf } from '../resources/machine.ts'
 import { Operations } from '../machines/operations.tsx'
 import { toWireError, WireError } from '../wire/wire-error.ts'
-import { defaultName, encryptions, namePattern, type Changes, type Choice } from './choice.ts'
-import { imageText, readImages, refusalOf } from './images.ts'
-import { make, preFlight, progressOf, type PreFlight } from './pre-flight.ts'
+import { defaultName, namePattern, type Changes, type Choice } from './choice.ts'
+import { imageText, readImages, refusalOf } from '../resources/images.ts'
+import { make, partsOf, preFlight, type Existing, type PreFlight } from './pre-flight.ts'
 import { KeyChoice } from './key-choice.tsx'
 import { makeSshKey, type SshKey } from './ssh-key.ts'
 import { azCommands, bicepText, groupTemplate } from './template.ts'
@@ -64,7 +63,7 @@ export function MakePage() {
   const error = regions.error ?? sizes.error ?? images.error
   if (sent !== undefined) return <Making choice={sent} back={() => setSent(undefined)} />
   return (
-    <Frame>
+    <>
       <h1>Make a machine</h1>
       {error !== undefined && <Problem error={error} what="The choices could not be read." />}
       <form
@@ -183,7 +182,7 @@ export function MakePage() {
           <Command label="ARM template" text={JSON.stringify(groupTemplate(choice), null, 2)} />
         </div>
       </details>
-    </Frame>
+    </>
   )
 }
 
@@ -212,6 +211,24 @@ function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; use
   )
 }
 
+const addressOf = ({ group, name }: Choice): string =>
+  `/machines/${encodeURIComponent(group)}/${encodeURIComponent(name)}`
+
+/** The name is a machine's. @param existing undefined if it got the name after the check */
+function Taken({ choice, existing }: { choice: Choice; existing: Existing | undefined }) {
+  return (
+    <p class="why" role="alert">
+      The group <bdi>{choice.group}</bdi> has a machine named{' '}
+      <a href={addressOf(choice)}>
+        <bdi>{choice.name}</bdi>
+      </a>
+      {existing !== undefined && ` (${existing.size}, ${existing.state})`}. It stays as it is: choose another name. For
+      another size, resize it: <code>strongroom vm resize NAME --size SIZE</code>. For a new one under this name, delete
+      it on its page first, with its disks and keys.
+    </p>
+  )
+}
+
 /** The pre-flight check while one types. */
 function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | undefined }) {
   const [found, setFound] = useState<{ key: string; result: PreFlight | WireError }>()
@@ -234,13 +251,18 @@ function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | und
     }
   }, [key, complete])
   const result = found?.key === key ? found.result : undefined
-  const refused = result instanceof WireError || (result !== undefined && result.reasons.length > 0)
+  const refused =
+    result instanceof WireError ||
+    (result !== undefined && (result.reasons.length > 0 || result.existing !== undefined))
   return (
     <section class="check stack" aria-live="polite" aria-label="Pre-flight">
       {!complete && <p class="quiet">Loading the choices …</p>}
       {complete && result === undefined && <p class="quiet">Validating …</p>}
       {result instanceof WireError && <Problem error={result} what="The resource manager would refuse this." />}
-      {result !== undefined && !(result instanceof WireError) && (
+      {result !== undefined && !(result instanceof WireError) && result.existing !== undefined && (
+        <Taken choice={choice} existing={result.existing} />
+      )}
+      {result !== undefined && !(result instanceof WireError) && result.existing === undefined && (
         <>
           {result.reasons.map((reason, index) => (
             <Why key={index} reason={reason} region={choice.region} />
@@ -273,42 +295,36 @@ function Changes({ changes }: { changes: PreFlight['changes'] }) {
   )
 }
 
-/** Progress of the request; it continues when the page is left. */
+/** Progress of the request; once the machine has begun it continues when the page is left. */
 function Making({ choice, back }: { choice: Choice; back: () => void }) {
   const [refused, setRefused] = useState<WireError>()
   const [begun, setBegun] = useState(false)
+  const address = addressOf(choice)
   useEffect(() => {
-    make(choice).then(
-      () => setBegun(true),
+    make(choice, () => setBegun(true)).then(
+      () => navigate(address, { replace: true }),
       (error: unknown) => setRefused(toWireError(error)),
     )
   }, [])
   const live = useLive(
     `making ${begun}`,
-    async (signal) => (begun ? await progressOf(choice, signal) : undefined),
-    (value) => (value === undefined || value.state === 'Running' || value.state === 'Accepted' ? 700 : 60_000),
+    async (signal) => await partsOf(choice, begun, signal),
+    () => (refused === undefined ? 700 : 60_000),
   )
-  const done = live.value?.state === 'Succeeded'
-  const failed = live.value?.error
-  const machine = live.value?.parts.find(({ id }) => id.includes('/virtualMachines/'))
-  const address = `/machines/${encodeURIComponent(choice.group)}/${encodeURIComponent(choice.name)}`
-  useEffect(() => {
-    if (done) navigate(address, { replace: true })
-  }, [done])
+  const machine = begun ? live.value?.find(({ id }) => id.includes('/virtualMachines/')) : undefined
+  const taken = refused?.code === 'VmExists' || refused?.code === 'PreconditionFailed'
   return (
-    <Frame>
+    <>
       <h1>
         Making <bdi>{choice.name}</bdi>
       </h1>
       <p role="status">
-        {failed === undefined && refused === undefined
-          ? `${live.value?.state ?? 'Sent'} …`
-          : 'The machine was not created.'}
+        {refused === undefined ? (begun ? 'Running …' : 'Sent …') : taken ? '' : 'The machine was not created.'}
       </p>
-      {refused !== undefined && <Problem error={refused} />}
-      {failed !== undefined && <Problem error={new WireError(409, failed)} />}
+      {taken && <Taken choice={choice} existing={undefined} />}
+      {refused !== undefined && !taken && <Problem error={refused} />}
       <ul class="steps">
-        {(live.value?.parts ?? []).map(({ id, state }) => (
+        {(live.value ?? []).map(({ id, state }) => (
           <li key={id}>
             <span class={`badge ${{ Succeeded: 'good', Failed: 'bad' }[state] ?? 'moving'}`}>{state}</span>{' '}
             <bdi>{nameOf(id)}</bdi>
@@ -316,15 +332,21 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
         ))}
       </ul>
       {machine !== undefined && <Beginning id={machine.id} location={choice.region} />}
-      {(failed !== undefined || refused !== undefined) && (
+      {refused !== undefined && (
         <button type="button" onClick={back}>
           Back to the form
         </button>
       )}
       <p class="quiet">
-        It goes on without this page. <a href={address}>The machine’s own page</a> is there as soon as it is.
+        {begun ? (
+          <>
+            It goes on without this page: <a href={address}>the machine’s own page</a> shows it too.
+          </>
+        ) : (
+          'Its network is made first, in about a second: stay on this page until then.'
+        )}
       </p>
-    </Frame>
+    </>
   )
 }
 

@@ -37,7 +37,15 @@ export async function makeSshKey(comment: string): Promise<SshKey> {
   const secret = join(check, check, kind, field(open), field(join(seed, open)), field(text(comment)))
   const padding = Uint8Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1)
   const none = field(text('none'))
-  const whole = join(text('openssh-key-v1\0'), none, none, field(new Uint8Array()), Uint8Array.of(0, 0, 0, 1), field(join(kind, field(open))), field(join(secret, padding))) // prettier-ignore
+  const whole = join(
+    text('openssh-key-v1\0'),
+    none,
+    none,
+    field(new Uint8Array()),
+    Uint8Array.of(0, 0, 0, 1),
+    field(join(kind, field(open))),
+    field(join(secret, padding)),
+  )
   const lines = base64(whole).match(/.{1,70}/g) ?? []
   return {
     publicText: `ssh-ed25519 ${base64(join(kind, field(open)))} ${comment}`,

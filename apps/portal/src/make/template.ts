@@ -17,7 +17,16 @@ const apiVersion = '2024-05-01'
 export const networkOf = ({ name, group }: Pick<Choice, 'name' | 'group'>) => ({
   securityGroup: `${name}NSG`,
   ruleName: 'default-allow-ssh',
-  rule: { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' }, // prettier-ignore
+  rule: {
+    priority: 1000,
+    protocol: 'Tcp',
+    direction: 'Inbound',
+    access: 'Allow',
+    sourceAddressPrefix: '*',
+    sourcePortRange: '*',
+    destinationAddressPrefix: '*',
+    destinationPortRange: '22',
+  },
   network: `${group}VNET`,
   addressSpace: '10.0.0.0/16',
   subnet: 'default',
@@ -27,19 +36,83 @@ export const networkOf = ({ name, group }: Pick<Choice, 'name' | 'group'>) => ({
   configuration: 'ipconfig',
 })
 
+/** A machine's location and properties. @param interfaceId an expression in templates */
+export function machineBody(choice: Choice, interfaceId: string): { location: string; properties: Json } {
+  const [publisher, offer, sku, version] = choice.image.split(':')
+  const properties = {
+    hardwareProfile: { vmSize: choice.size },
+    securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } },
+    storageProfile: {
+      imageReference: { publisher, offer, sku, version },
+      osDisk: {
+        createOption: 'FromImage',
+        deleteOption: 'Delete',
+        managedDisk: {
+          securityProfile: {
+            securityEncryptionType: choice.encryption,
+            ...(choice.diskEncryptionSet !== '' && { diskEncryptionSet: { id: choice.diskEncryptionSet } }),
+          },
+        },
+      },
+    },
+    osProfile: {
+      computerName: choice.name,
+      adminUsername: choice.adminUsername,
+      linuxConfiguration: {
+        disablePasswordAuthentication: true,
+        ssh: {
+          publicKeys: [{ path: `/home/${choice.adminUsername}/.ssh/authorized_keys`, keyData: choice.sshPublicKey }],
+        },
+      },
+    },
+    networkProfile: { networkInterfaces: [{ id: interfaceId, properties: { deleteOption: 'Delete' } }] },
+    diagnosticsProfile: { bootDiagnostics: { enabled: true } },
+  }
+  return { location: choice.region, properties }
+}
+
+const interfaceIdOf = (choice: Choice): string => id(`${network}/networkInterfaces`, networkOf(choice).interface)
+
 /** The resources that `az vm create` creates: a network with its rules, an address, an interface and the machine. */
 function resourcesOf(choice: Choice): TemplateResource[] {
-  const { name, region: location } = choice
-  const [publisher, offer, sku, version] = choice.image.split(':')
+  const interfaceId = interfaceIdOf(choice)
+  const machine = { type: 'Microsoft.Compute/virtualMachines', apiVersion: '2024-11-01', name: choice.name }
+  const { location, properties } = machineBody(choice, interfaceId)
+  return [...networkResourcesOf(choice), { ...machine, location, dependsOn: [interfaceId], properties }]
+}
+
+function networkResourcesOf(choice: Choice): TemplateResource[] {
+  const { region: location } = choice
   const net = networkOf(choice)
   const groupId = id(`${network}/networkSecurityGroups`, net.securityGroup)
   const networkId = id(`${network}/virtualNetworks`, net.network)
   const addressId = id(`${network}/publicIPAddresses`, net.address)
-  const interfaceId = id(`${network}/networkInterfaces`, net.interface)
   return [
-    { type: `${network}/networkSecurityGroups`, apiVersion, name: net.securityGroup, location, properties: { securityRules: [{ name: net.ruleName, properties: net.rule }] } },
-    { type: `${network}/virtualNetworks`, apiVersion, name: net.network, location, properties: { addressSpace: { addressPrefixes: [net.addressSpace] }, subnets: [{ name: net.subnet, properties: { addressPrefix: net.subnetPrefix } }] } },
-    { type: `${network}/publicIPAddresses`, apiVersion, name: net.address, location, sku: { name: 'Standard' }, properties: { publicIPAllocationMethod: 'Static' } },
+    {
+      type: `${network}/networkSecurityGroups`,
+      apiVersion,
+      name: net.securityGroup,
+      location,
+      properties: { securityRules: [{ name: net.ruleName, properties: net.rule }] },
+    },
+    {
+      type: `${network}/virtualNetworks`,
+      apiVersion,
+      name: net.network,
+      location,
+      properties: {
+        addressSpace: { addressPrefixes: [net.addressSpace] },
+        subnets: [{ name: net.subnet, properties: { addressPrefix: net.subnetPrefix } }],
+      },
+    },
+    {
+      type: `${network}/publicIPAddresses`,
+      apiVersion,
+      name: net.address,
+      location,
+      sku: { name: 'Standard' },
+      properties: { publicIPAllocationMethod: 'Static' },
+    },
     {
       type: `${network}/networkInterfaces`,
       apiVersion,
@@ -48,49 +121,37 @@ function resourcesOf(choice: Choice): TemplateResource[] {
       dependsOn: [groupId, networkId, addressId],
       properties: {
         networkSecurityGroup: { id: groupId },
-        ipConfigurations: [{ name: net.configuration, properties: { subnet: { id: id(`${network}/virtualNetworks/subnets`, net.network, net.subnet) }, publicIPAddress: { id: addressId } } }],
-      },
-    },
-    {
-      type: 'Microsoft.Compute/virtualMachines',
-      apiVersion: '2024-11-01',
-      name,
-      location,
-      dependsOn: [interfaceId],
-      properties: {
-        hardwareProfile: { vmSize: choice.size },
-        securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } },
-        storageProfile: {
-          imageReference: { publisher, offer, sku, version },
-          osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { securityProfile: { securityEncryptionType: choice.encryption, ...(choice.diskEncryptionSet !== '' && { diskEncryptionSet: { id: choice.diskEncryptionSet } }) } } },
-        },
-        osProfile: {
-          computerName: name,
-          adminUsername: choice.adminUsername,
-          linuxConfiguration: {
-            disablePasswordAuthentication: true,
-            ssh: { publicKeys: [{ path: `/home/${choice.adminUsername}/.ssh/authorized_keys`, keyData: choice.sshPublicKey }] },
+        ipConfigurations: [
+          {
+            name: net.configuration,
+            properties: {
+              subnet: { id: id(`${network}/virtualNetworks/subnets`, net.network, net.subnet) },
+              publicIPAddress: { id: addressId },
+            },
           },
-        },
-        networkProfile: { networkInterfaces: [{ id: interfaceId, properties: { deleteOption: 'Delete' } }] },
-        diagnosticsProfile: { bootDiagnostics: { enabled: true } },
+        ],
       },
     },
   ]
-} // prettier-ignore
+}
 
 const schema = (scope: string): string =>
   `https://schema.management.azure.com/schemas/2019-04-01/${scope}Template.json#`
 
-/** For `az deployment group create`. */
-export const groupTemplate = (choice: Choice): Json => ({
+const templateOf = (resources: TemplateResource[]): Json => ({
   $schema: schema('deployment'),
   contentVersion: '1.0.0.0',
-  resources: resourcesOf(choice),
+  resources,
 })
 
-/** The group and its content as one subscription deployment: used for the check, and for the request. */
-export function deploymentBody(choice: Choice): Json {
+/** For `az deployment group create`. */
+export const groupTemplate = (choice: Choice): Json => templateOf(resourcesOf(choice))
+
+/** What the machine needs. A template would change a machine of the name; so that is a request of its own. */
+export const networkTemplate = (choice: Choice): Json => templateOf(networkResourcesOf(choice))
+
+/** The group and what is in it as one subscription deployment. */
+export function deploymentBody(choice: Choice, content: Json): Json {
   const template = {
     $schema: 'https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#',
     contentVersion: '1.0.0.0',
@@ -110,7 +171,7 @@ export function deploymentBody(choice: Choice): Json {
         properties: {
           mode: 'Incremental',
           expressionEvaluationOptions: { scope: 'inner' },
-          template: groupTemplate(choice),
+          template: content,
         },
       },
     ],

@@ -54,7 +54,8 @@ describe('what stands in the way of a size', () => {
       { kind: 'host', text: 'No host in here can carry it. It is in far.' },
     ])
     const tdx = [size('a', 'here', { carried: false, tee: 'TDX' })]
-    const kinds = (hosts: Host[] | undefined): string[] => judgeSizes(tdx, { usages: [], hosts }, wanted)[0]!.reasons.map(({ kind }) => kind) // prettier-ignore
+    const kinds = (hosts: Host[] | undefined): string[] =>
+      judgeSizes(tdx, { usages: [], hosts }, wanted)[0]!.reasons.map(({ kind }) => kind)
     expect([kinds([amd]), kinds(undefined)]).toEqual([['silicon'], ['host']])
   })
 
@@ -90,14 +91,39 @@ describe('what stands in the way of a size', () => {
     ['it is that of another size', [amd], { tee: 'SNP' }, []],
     ['a host that has it is lost for now', [{ ...amd, tees: ['TDX'], state: 'Lost' }], {}, []],
     ['the region does not offer the size at all', [amd], { offered: false }, []],
-    ['hosts have other silicon', [{ name: 'local', state: 'Ready' }, amd], {}, ['No host in here has Intel TDX. There is rack-1, with other silicon.']],
-    ['a host that has it has not joined', [amd, { ...amd, name: 'b', tees: ['TDX'], state: 'Invited' }], {}, ['No host in here has Intel TDX. There is rack-1, with other silicon.']],
-    ['a host that has it is elsewhere', [{ ...amd, region: 'there' }], { tee: 'SNP' }, ['No host in here has AMD SEV-SNP. There is none.']],
-    ['a host that has it is in another zone', [amd], { tee: 'SNP', zone: '2' }, ['No host in zone 2 of here has AMD SEV-SNP. There is none.']],
-    ['there are many', Array.from({ length: 7 }, (_, n) => ({ ...amd, name: `r${n}` })), {}, ['No host in here has Intel TDX. There is r0, r1, r2, r3, r4 and 2 more, with other silicon.']],
+    [
+      'hosts have other silicon',
+      [{ name: 'local', state: 'Ready' }, amd],
+      {},
+      ['No host in here has Intel TDX. There is rack-1, with other silicon.'],
+    ],
+    [
+      'a host that has it has not joined',
+      [amd, { ...amd, name: 'b', tees: ['TDX'], state: 'Invited' }],
+      {},
+      ['No host in here has Intel TDX. There is rack-1, with other silicon.'],
+    ],
+    [
+      'a host that has it is elsewhere',
+      [{ ...amd, region: 'there' }],
+      { tee: 'SNP' },
+      ['No host in here has AMD SEV-SNP. There is none.'],
+    ],
+    [
+      'a host that has it is in another zone',
+      [amd],
+      { tee: 'SNP', zone: '2' },
+      ['No host in zone 2 of here has AMD SEV-SNP. There is none.'],
+    ],
+    [
+      'there are many',
+      Array.from({ length: 7 }, (_, n) => ({ ...amd, name: `r${n}` })),
+      {},
+      ['No host in here has Intel TDX. There is r0, r1, r2, r3, r4 and 2 more, with other silicon.'],
+    ],
   ])('is what silicon the hosts have: %s', (_, hosts, more, expected) => {
     expect(siliconOf(hosts, more)).toEqual(expected)
-  }) // prettier-ignore
+  })
 
   it('is an image that does not qualify, for every confidential size', () => {
     const sizes = [size('a', 'here'), size('b', 'here', { tee: undefined })]

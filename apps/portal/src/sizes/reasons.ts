@@ -1,4 +1,4 @@
-import { refusalOf, type Image } from '../make/images.ts'
+import { refusalOf, type Image } from '../resources/images.ts'
 import type { Host } from './hosts.ts'
 import { silicon, type Size, type Usage } from './size.ts'
 
@@ -76,7 +76,8 @@ function siliconReasons({ tee }: Size, hosts: readonly Host[], { region, zone = 
   if (there.some(({ tees }) => tees?.includes(tee))) return []
   const where = zone === '' ? region : `zone ${zone} of ${region}`
   const named = there.slice(0, 5).map(({ name }) => name)
-  const which = named.length === there.length ? named.join(', ') : `${named.join(', ')} and ${there.length - named.length} more` // prettier-ignore
+  const which =
+    named.length === there.length ? named.join(', ') : `${named.join(', ')} and ${there.length - named.length} more`
   const others = there.length === 0 ? 'There is none.' : `There is ${which}, with other silicon.`
   return [{ kind: 'silicon', text: `No host in ${where} has ${silicon[tee]}. ${others}` }]
 }

@@ -42,7 +42,8 @@ export const silicon: Record<'SNP' | 'TDX', string> = { SNP: 'AMD SEV-SNP', TDX:
 
 /** A size's text in lists. */
 export const sizeText = ({ name, vCPUs, memoryGiB, tee }: Size, refused: boolean): string =>
-  `${name.replace(/^Standard_/, '')}: ${vCPUs} cores, ${memoryGiB} GiB, ${tee === undefined ? 'no silicon of its own' : silicon[tee]}${refused ? ' (not here, see why)' : ''}`
+  `${name.replace(/^Standard_/, '')}: ${vCPUs} cores, ${memoryGiB} GiB, ` +
+  `${tee === undefined ? 'no silicon of its own' : silicon[tee]}${refused ? ' (not here, see why)' : ''}`
 
 function toSize(sku: Sku): Size {
   const of = (name: string): string | undefined => sku.capabilities.find((each) => each.name === name)?.value

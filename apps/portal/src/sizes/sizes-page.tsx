@@ -1,11 +1,10 @@
-import { Frame } from '../app/shell.tsx'
-import { place, setQuery } from '../app/router.ts'
+import { place, setQuery } from '../ui/router.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
-import { encryptions } from '../make/choice.ts'
-import { imageText, readImages } from '../make/images.ts'
+import { encryptions } from '../resources/machine.ts'
+import { imageText, readImages } from '../resources/images.ts'
 import { Why } from './ask-for-more.tsx'
 import { readHosts } from './hosts.ts'
 import { judgeSizes, type Judged } from './reasons.ts'
@@ -43,7 +42,7 @@ export function SizesPage() {
   const good = shown.filter(({ reasons }) => reasons.length === 0)
   const bad = shown.filter(({ reasons }) => reasons.length > 0)
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>Sizes</h1>
         <Freshness live={usages} />
@@ -135,7 +134,7 @@ export function SizesPage() {
           )}
         </>
       )}
-    </Frame>
+    </>
   )
 }
 

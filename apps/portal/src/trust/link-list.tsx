@@ -1,4 +1,4 @@
-import type { Link } from '@strongroom/trust'
+import { sourceNames, type Link } from '@strongroom/trust'
 import { Facts } from '../ui/facts.tsx'
 import { meanings } from './meanings.ts'
 
@@ -47,6 +47,14 @@ function LinkView({ link }: { link: Link }) {
           <bdi>{shown}</bdi>
         </p>
       ))}
+      {link.stated.map((stated, index) => (
+        <p key={index} class="shown stated">
+          Stated by the host: <bdi>{stated}</bdi>
+        </p>
+      ))}
+      {link.restsOn.length > 0 && (
+        <p class="quiet">Rests on {link.restsOn.map((each) => sourceNames[each]).join(', ')}.</p>
+      )}
       {meaning !== undefined && (
         <p class="quiet meaning">
           Protects from: {meaning.protects} Not from: {meaning.not}

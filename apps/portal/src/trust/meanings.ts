@@ -41,6 +41,14 @@ export const meanings: Readonly<Record<string, { protects: string; not: string }
     protects: 'A disk in clear, one of the host’s own, another cipher in its header.',
     not: 'Copies that the guest makes; data on disks that it does not encrypt.',
   },
+  'ssh-host-key': {
+    protects: 'An SSH port that leads to another machine, which you would give your password.',
+    not: 'Whoever holds the key: root in the guest, and the host where the disk is not encrypted.',
+  },
+  'running-guest': {
+    protects: 'Another disk or kernel that runs behind an earlier boot’s report; a guest that was reset since.',
+    not: 'A second copy of the same guest that runs elsewhere at the same time.',
+  },
   settings: {
     protects: 'A key or an account that the host slipped in at the first boot, and another VM’s disk.',
     not: 'Keys that were added in the guest later.',

@@ -1,4 +1,4 @@
-import type { PinnedFirmware } from '@strongroom/trust'
+import type { KnownName, PinnedFirmware } from '@strongroom/trust'
 import { keep, readKept } from '../kept/kept.ts'
 
 /** A person's trust decisions: an installation's roots, what a VM's first trusted boot ran, and what its earlier boots showed. */
@@ -14,6 +14,8 @@ export interface PinnedBoot {
   launch: string
   bootFile?: string
   volume?: string
+  /** Type and key, as the guest measured it. */
+  sshHostKey?: string
   /** Of the last boot whose every link held. */
   firmware?: PinnedFirmware
 }
@@ -28,6 +30,7 @@ export interface SeenBoot {
 const rootsKey = 'strongroom.pinned-roots'
 const bootKey = (vmId: string): string => `strongroom.pinned-boot.${vmId.toLowerCase()}`
 const seenKey = (vmId: string): string => `strongroom.seen-boots.${vmId.toLowerCase()}`
+const nameKey = (id: string): string => `strongroom.known-vm.${id.toLowerCase()}`
 const mostSeen = 6
 
 const optionalText = (value: unknown): boolean => value === undefined || typeof value === 'string'
@@ -42,13 +45,21 @@ export const pinRoots = (roots: PinnedRoots): void => keep(rootsKey, roots)
 export const pinnedBoot = (vmId: string): PinnedBoot | undefined =>
   readKept<PinnedBoot>(
     bootKey(vmId),
-    ({ launch, bootFile, volume, firmware }) =>
+    ({ launch, bootFile, volume, sshHostKey, firmware }) =>
       typeof launch === 'string' &&
       optionalText(bootFile) &&
       optionalText(volume) &&
+      optionalText(sshHostKey) &&
       (firmware === undefined || typeof firmware.sha256 === 'string'),
   )
-export const pinBoot = (vmId: string, boot: PinnedBoot): void => keep(bootKey(vmId), boot)
+/** @param id ARM id under which the person sees the VM */
+export function pinBoot(id: string, vmId: string, boot: PinnedBoot): void {
+  keep(bootKey(vmId), boot)
+  keep(nameKey(id), { vmId, trustedAt: new Date().toISOString() } satisfies KnownName)
+}
+/** The VM of which the person last pinned a boot under this name; it stays when the pin is removed. */
+export const knownName = (id: string): KnownName | undefined =>
+  readKept<KnownName>(nameKey(id), ({ vmId, trustedAt }) => typeof vmId === 'string' && optionalText(trustedAt))
 export const unpinBoot = (vmId: string): void => localStorage.removeItem(bootKey(vmId))
 
 const seenBoots = (vmId: string): SeenBoot[] =>

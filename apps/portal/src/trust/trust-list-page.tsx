@@ -1,5 +1,4 @@
-import { Frame } from '../app/shell.tsx'
-import { groupOf, placeOf, readMachines } from '../machines/machine.ts'
+import { groupOf, placeOf, readMachines } from '../resources/machine.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 
@@ -7,7 +6,7 @@ import { Problem } from '../ui/problem.tsx'
 export function TrustListPage() {
   const machines = useLive('machines', readMachines)
   return (
-    <Frame>
+    <>
       <h1>Trust</h1>
       <p class="quiet">Each report is verified in your browser, against roots that you pin in it.</p>
       {machines.error !== undefined && <Problem error={machines.error} what="The machines could not be read." />}
@@ -24,6 +23,6 @@ export function TrustListPage() {
           </li>
         ))}
       </ul>
-    </Frame>
+    </>
   )
 }

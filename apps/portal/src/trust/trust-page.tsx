@@ -1,5 +1,4 @@
 import { useEffect, useState } from 'preact/hooks'
-import { Frame } from '../app/shell.tsx'
 import { PieceView } from '../inspector/piece-view.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
@@ -34,7 +33,7 @@ export function TrustPage({ group, name }: { group: string; name: string }) {
   const again = (): void => setTurn((last) => last + 1)
 
   return (
-    <Frame>
+    <>
       <div class="head">
         <h1>
           Trust in <bdi>{name}</bdi>
@@ -51,6 +50,7 @@ export function TrustPage({ group, name }: { group: string; name: string }) {
       )}
       {shown !== undefined && (
         <>
+          <Warnings shown={shown} />
           <Summary shown={shown} onPinned={again} />
           <RootsPanel pinned={shown.roots} onPinned={again} />
           <label class="file firmware">
@@ -75,7 +75,22 @@ export function TrustPage({ group, name }: { group: string; name: string }) {
           ))}
         </>
       )}
-    </Frame>
+    </>
+  )
+}
+
+/** Where trust begins again. Without roots nothing has been trusted yet. */
+function Warnings({ shown: { warnings, report } }: { shown: Shown }) {
+  const told = warnings.filter(({ code }) => report !== undefined || code !== 'TrustedOnFirstUse')
+  if (told.length === 0) return null
+  return (
+    <section aria-label="Warnings">
+      {told.map(({ code, message }) => (
+        <p key={code} class="why">
+          <strong>{code}</strong>: <bdi>{message}</bdi>
+        </p>
+      ))}
+    </section>
   )
 }
 
@@ -98,7 +113,7 @@ function Summary({ shown, onPinned }: { shown: Shown; onPinned: () => void }) {
   const { vmId } = machine.record.properties
   const holds = ({ id, outcome }: (typeof report.links)[number]): boolean =>
     outcome === 'verified' ||
-    (outcome === 'not checked' && (id === 'measurement' || (id === 'disk' && !report.guestRan)))
+    (outcome === 'not checked' && (id === 'measurement' || (ofGuest.includes(id) && !report.guestRan)))
   const canPin = pinned === undefined && report.links.every(holds)
   return (
     <section class={`verdict ${kind}`} aria-label="Verdict">
@@ -117,6 +132,16 @@ function Summary({ shown, onPinned }: { shown: Shown; onPinned: () => void }) {
       ))}
       {!report.guestRan && <p>No guest ran in this VM (compute: simulated): its evidence was made without one.</p>}
       {report.simulated && <p>Simulated silicon: the chain is complete, but offers no protection from the host.</p>}
+      {report.trusted && report.sshHostKey !== undefined && (
+        <p>
+          Its SSH host key, a line for known_hosts:{' '}
+          <bdi class="mono">
+            {report.vmId.toLowerCase()} {report.sshHostKey}
+          </bdi>{' '}
+          (<code>strongroom vm ssh</code> takes it from its own report; with ssh, add -o StrictHostKeyChecking=yes -o
+          HostKeyAlias={report.vmId.toLowerCase()})
+        </p>
+      )}
       <p class="quiet">
         Verified in this page at {report.verifiedAt}. Boot <bdi>{report.bootId}</bdi>.
       </p>
@@ -125,7 +150,7 @@ function Summary({ shown, onPinned }: { shown: Shown; onPinned: () => void }) {
           <button
             type="button"
             onClick={() => {
-              pinBoot(vmId, { launch: shown.launch })
+              pinBoot(machine.id, vmId, { launch: shown.launch })
               onPinned()
             }}
           >
@@ -151,5 +176,8 @@ function Summary({ shown, onPinned }: { shown: Shown; onPinned: () => void }) {
     </section>
   )
 }
+
+/** Links that are not checked where no guest ran. */
+const ofGuest = ['disk', 'ssh-host-key', 'running-guest']
 
 const damaged = ({ message }: KeptDamaged): WireError => toWireError(new Error(message))

@@ -1,9 +1,9 @@
 import type { Fingerprint } from './verify.ts'
-import type { TrustReport } from '@strongroom/trust'
+import type { TrustReport, TrustWarning } from '@strongroom/trust'
 import type { InspectedPiece } from '../inspector/inspect.ts'
 import { factsOf } from './boot-facts.ts'
 import { fetchKeySet, readEvidence, readProvider, readVerifiers, type MachineEvidence } from './machine-evidence.ts'
-import { keepSeen, pinBoot, pinnedBoot, pinnedRoots, type PinnedBoot, type SeenBoot } from './pins.ts'
+import { keepSeen, knownName, pinBoot, pinnedBoot, pinnedRoots, type PinnedBoot, type SeenBoot } from './pins.ts'
 
 /** A trust report and everything the page shows with it. */
 export interface Shown {
@@ -12,6 +12,8 @@ export interface Shown {
   roots: Fingerprint[] | undefined
   report: TrustReport | undefined
   pinned: PinnedBoot | undefined
+  /** Where trust begins again, or at all. */
+  warnings: readonly TrustWarning[]
   boots: readonly SeenBoot[]
   pieces: readonly InspectedPiece[]
   /** The launch measurement as the host shows it: valid if the report's first links hold. */
@@ -34,10 +36,12 @@ export async function makeReport(o: {
   const { vmId } = record.properties
   const files = pinnedRoots()
   const pinned = pinnedBoot(vmId)
-  const { providerIdOf, readRoots, verifyMachine } = await import('./verify.ts')
+  const { askGuest, firstUseWarnings, providerIdOf, readRoots, verifyMachine } = await import('./verify.ts')
   const { piecesOf } = await import('../inspector/inspect.ts')
   const read = files === undefined ? undefined : await readRoots(files)
   const subscription = machine.id.split('/').slice(0, 3).join('/')
+  const isPinned = pinned !== undefined
+  const warnings = firstUseWarnings({ vmId, known: knownName(machine.id), pinned: isPinned, recorded: isPinned })
   let keySet: unknown
   const report =
     read &&
@@ -46,6 +50,7 @@ export async function makeReport(o: {
       record,
       evidence,
       asked,
+      askedGuest: await askGuest(machine.id),
       provider: await readProvider(providerIdOf(record, subscription)),
       verifiers: await readVerifiers(),
       roots: read.roots,
@@ -57,14 +62,16 @@ export async function makeReport(o: {
   if (pinned !== undefined && report?.pins !== undefined) {
     const { firmware } = report.pins
     const launch = firmware?.measurement ?? pinned.launch
-    if (pinned.bootFile === undefined || launch !== pinned.launch || firmware?.sha256 !== pinned.firmware?.sha256)
-      pinBoot(vmId, { ...report.pins, ...pinned, launch, ...(firmware !== undefined && { firmware }) })
+    const isNew = pinned.bootFile === undefined || pinned.sshHostKey !== report.pins.sshHostKey
+    if (isNew || launch !== pinned.launch || firmware?.sha256 !== pinned.firmware?.sha256)
+      pinBoot(machine.id, vmId, { ...report.pins, ...pinned, launch, ...(firmware !== undefined && { firmware }) })
   }
   return {
     machine,
     roots: read?.shown,
     report,
     pinned,
+    warnings,
     boots: keepSeen(vmId, factsOf(evidence)),
     pieces: piecesOf({ name: 'boot.json', bytes: new TextEncoder().encode(JSON.stringify(evidence)) }),
     launch: String(evidence.expected?.launchMeasurement),

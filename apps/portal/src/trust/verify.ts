@@ -5,6 +5,7 @@ import {
   parseAnchors,
   rootsOf,
   verifyLinks,
+  type AskedGuest,
   type AskedProvider,
   type FetchKeySet,
   type LaunchReference,
@@ -16,7 +17,8 @@ import type { PinnedBoot, PinnedRoots } from './pins.ts'
 
 /** The chunk that verifies a boot: loaded when a trust report is shown. */
 
-export { providerIdOf } from '@strongroom/trust'
+export { firstUseWarnings, providerIdOf } from '@strongroom/trust'
+export { askGuest } from './ask-guest.ts'
 
 export interface Fingerprint {
   name: string
@@ -47,6 +49,7 @@ export interface Verification {
   record: VmRecord
   evidence: AnyBootEvidence
   asked: AskedSettings | undefined
+  askedGuest: AskedGuest
   provider: AskedProvider
   verifiers: readonly VerifierSettings[]
   roots: Roots
@@ -68,6 +71,8 @@ export async function verifyMachine(o: Verification): Promise<TrustReport> {
     roots: o.roots,
     firmware: reference(o),
     settings: o.asked && { by: 'resource manager', asked: o.asked },
+    askedGuest: o.askedGuest,
+    sshHostKey: o.pinned?.sshHostKey,
     asked: o.provider,
     verifiers: o.verifiers,
     fetchKeySet: o.fetchKeySet,
@@ -81,6 +86,7 @@ function reference({ firmware, pinned }: Verification): LaunchReference | { unkn
   if (pinned !== undefined) return { pinned: pinned.launch }
   return {
     unknown:
-      'The expected launch measurement is unknown. Choose your own copy of the guest firmware on this page, or pin this boot if you trust it.',
+      'The expected launch measurement is unknown. Choose your own copy of the guest firmware on this page, or ' +
+      'pin this boot if you trust it.',
   }
 }

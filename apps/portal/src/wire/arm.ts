@@ -1,5 +1,5 @@
 import { managementAudience, managementHost, type ArmOperation } from '@strongroom/contract'
-import { forgetToken, tokenFor } from '../session/session.ts'
+import { forgetToken, tokenFor } from './session.ts'
 import { ask, type Answer } from './ask.ts'
 import { errorOf, WireError } from './wire-error.ts'
 
@@ -7,7 +7,6 @@ import { errorOf, WireError } from './wire-error.ts'
 export const versions = {
   attestation: '2021-06-01',
   authorization: '2022-04-01',
-  budgets: '2023-11-01',
   compute: '2024-11-01',
   cost: '2023-11-01',
   fleet: '2026-11-01',
@@ -25,6 +24,8 @@ export interface ArmQuestion {
   path: string
   version: string
   body?: unknown
+  /** As in `Question`. */
+  onlyNew?: boolean
   signal?: AbortSignal
 }
 
@@ -74,9 +75,14 @@ export async function list<Item>(
   return all
 }
 
-/** Sends a long-running request, and follows it to its end. @throws WireError its final error */
-export async function run(question: ArmQuestion): Promise<void> {
+/**
+ * Sends a long-running request, and follows it to its end.
+ * @param accepted called once it continues without this page
+ * @throws WireError its final error
+ */
+export async function run(question: ArmQuestion, accepted: () => void = () => {}): Promise<void> {
   const { headers } = await arm(question)
+  accepted()
   const url = headers.get('azure-asyncoperation')
   if (url === null) return
   for (;;) {

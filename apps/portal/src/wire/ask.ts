@@ -11,6 +11,8 @@ export interface Question {
   body?: unknown
   /** Default json; undefined for an empty answer. */
   accept?: 'json' | 'text' | 'bytes'
+  /** For a PUT of what must not exist yet: refused with PreconditionFailed if it does, however recently it was created. */
+  onlyNew?: boolean
   signal?: AbortSignal
 }
 
@@ -34,6 +36,7 @@ export async function ask<Body>(question: Question): Promise<Answer<Body>> {
   const { body, token, method = 'GET', accept = 'json' } = question
   const headers = new Headers({ accept: accept === 'json' ? 'application/json' : '*/*' })
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
+  if (question.onlyNew === true) headers.set('if-none-match', '*')
   const isForm = body instanceof URLSearchParams
   if (body !== undefined && !isForm) headers.set('content-type', 'application/json')
   let response: Response

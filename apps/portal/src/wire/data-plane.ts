@@ -1,4 +1,4 @@
-import { tokenFor } from '../session/session.ts'
+import { tokenFor } from './session.ts'
 import { ask } from './ask.ts'
 
 /** A vault, Graph or attestation, with the principal's token for it. @throws WireError */

@@ -20,7 +20,7 @@ export class WireError extends Error {
 const unreachable: ErrorDetail = {
   code: 'ServerUnreachable',
   message: 'The server does not answer.',
-  innererror: { remedy: 'It may be restarting: this page keeps trying. Otherwise start it with `npm run up`.' },
+  innererror: { remedy: 'It may be restarting: this page keeps trying. Otherwise start it with `strongroom up`.' },
 }
 
 export const noAnswer = (): WireError => new WireError(0, unreachable)

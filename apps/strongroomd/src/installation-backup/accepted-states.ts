@@ -61,7 +61,12 @@ export async function acceptStates(o: Place): Promise<{ madeAt: string; vms: num
 async function setEnabled(store: Store, names: readonly string[], enabled: 0 | 1): Promise<void> {
   await store.transaction(async (tx) => {
     for (const name of names)
-      await tx.updateTable('key_version').set({ enabled }).where('vault', '=', platformVault).where('name', '=', name).execute() // prettier-ignore
+      await tx
+        .updateTable('key_version')
+        .set({ enabled })
+        .where('vault', '=', platformVault)
+        .where('name', '=', name)
+        .execute()
   })
 }
 

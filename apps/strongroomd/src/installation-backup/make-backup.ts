@@ -41,14 +41,22 @@ export async function makeBackup(o: {
   await rm(copies, { recursive: true, force: true })
   await mkdir(copies, { mode: 0o700 })
   const madeAt = new Date().toISOString()
-  const header = { format: 'strongroom-installation-backup', version: 1, installationId: installation.id, madeAt, releaseStep, key: wrapped } as const // prettier-ignore
+  const header = {
+    format: 'strongroom-installation-backup',
+    version: 1,
+    installationId: installation.id,
+    madeAt,
+    releaseStep,
+    key: wrapped,
+  } as const
   let files = 0
   try {
     const file = await SealedFileWriter.create(partial, header, key)
     try {
       await file.write(encodeFrame({ kind: 'root-key' }, root))
       const url = await readStoreUrl({ file: o.storeUrlFile, stateDir })
-      const stores = installation.stores === 'postgres' ? await dumpPostgres(url, copies) : await copySqlite(stateDir, copies) // prettier-ignore
+      const stores =
+        installation.stores === 'postgres' ? await dumpPostgres(url, copies) : await copySqlite(stateDir, copies)
       const add = async (from: string, as: string): Promise<void> => {
         for await (const frame of fileFrames(from, as)) await file.write(frame)
         files += 1

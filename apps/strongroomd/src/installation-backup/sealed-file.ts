@@ -86,7 +86,10 @@ export async function readHeader(path: string): Promise<{ header: BackupHeader; 
   }
 }
 
-/** The plain bytes, chunk by chunk; each is authentic when it is returned. @throws ServiceError BackupAltered, BackupIncomplete, BackupKeyRefused */
+/**
+ * The plain bytes, chunk by chunk; each is authentic when it is returned.
+ * @throws ServiceError BackupAltered, BackupIncomplete, BackupKeyRefused
+ */
 export async function* readSealed(path: string, by: Opener): AsyncGenerator<Buffer> {
   const { header, line } = await readHeader(path)
   const dataKey = await unwrapForRecipient(header.key, by)
@@ -125,7 +128,9 @@ function opened(key: Uint8Array, sealed: Buffer, iv: Buffer): Buffer | undefined
 }
 
 const chunkKey = (dataKey: Uint8Array, line: string): Uint8Array =>
-  new Uint8Array(hkdfSync('sha256', dataKey, createHash('sha256').update(line).digest(), 'strongroom backup chunks', 32)) // prettier-ignore
+  new Uint8Array(
+    hkdfSync('sha256', dataKey, createHash('sha256').update(line).digest(), 'strongroom backup chunks', 32),
+  )
 
 function nonce(count: number, isLast: boolean): Buffer {
   const bytes = Buffer.alloc(12)

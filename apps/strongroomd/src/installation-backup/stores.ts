@@ -44,7 +44,14 @@ export async function dumpPostgres(url: string, directory: string): Promise<stri
   const { conninfo, env } = await withoutPassword(url, directory)
   await run({
     command: 'pg_dump',
-    args: ['--no-password', '--no-owner', '--no-privileges', '--schema=strongroom_*', `--file=${join(directory, dumpFile)}`, `--dbname=${conninfo}`], // prettier-ignore
+    args: [
+      '--no-password',
+      '--no-owner',
+      '--no-privileges',
+      '--schema=strongroom_*',
+      `--file=${join(directory, dumpFile)}`,
+      `--dbname=${conninfo}`,
+    ],
     env,
     timeoutMs: 3_600_000,
   })
@@ -56,7 +63,15 @@ export async function loadPostgres(url: string, directory: string): Promise<void
   const { conninfo, env } = await withoutPassword(url, directory)
   await run({
     command: 'psql',
-    args: ['--no-password', '--no-psqlrc', '--quiet', '--single-transaction', '--set=ON_ERROR_STOP=1', `--file=${join(directory, dumpFile)}`, `--dbname=${conninfo}`], // prettier-ignore
+    args: [
+      '--no-password',
+      '--no-psqlrc',
+      '--quiet',
+      '--single-transaction',
+      '--set=ON_ERROR_STOP=1',
+      `--file=${join(directory, dumpFile)}`,
+      `--dbname=${conninfo}`,
+    ],
     env,
     timeoutMs: 3_600_000,
   })
@@ -77,7 +92,10 @@ async function withoutPassword(
 
 /** The password of a PostgreSQL URL, which stands before the host or among the parameters; the latter counts. */
 export function splitPassword(url: string): { conninfo: string; password?: string } {
-  const [, before = '', first, rest = ''] = /^(postgres(?:ql)?:\/\/[^/?#@:]*)(?::([^/?#@]*))?(@.*)$/.exec(url) ?? [undefined, url] // prettier-ignore
+  const [, before = '', first, rest = ''] = /^(postgres(?:ql)?:\/\/[^/?#@:]*)(?::([^/?#@]*))?(@.*)$/.exec(url) ?? [
+    undefined,
+    url,
+  ]
   const [place = '', query] = `${before}${rest}`.split(/\?(.*)/s)
   const parameters = (query ?? '').split('&').filter((each) => each !== '')
   const others = parameters.filter((each) => !each.startsWith('password='))

@@ -1,4 +1,4 @@
-import { managementHost, type ErrorBody, type ErrorCode, type ErrorDetail } from '@strongroom/contract'
+import { managementHost, ownSharedHost, type ErrorBody, type ErrorCode, type ErrorDetail } from '@strongroom/contract'
 import type { FaultSource, InterceptedReply, ServeOptions } from '@strongroom/platform'
 
 const reply = (
@@ -21,11 +21,14 @@ const keyUse = /^\/keys\/[^/]+(?:\/[^/]*)?\/(release|sign|verify|encrypt|decrypt
  * own services alike. Throttling without a target affects only the resource manager.
  */
 export function interceptFaults(faults: FaultSource): NonNullable<ServeOptions['intercept']> {
-  return ({ host, method, path }) => {
+  return ({ host: asked, method, path }) => {
+    const host = ownSharedHost(asked) ?? asked
     const subject = `${method} ${host}${path}`
     if (host.endsWith('.attest.strongroom.internal') && path.toLowerCase().startsWith('/attest/')) {
       if (faults.take('attestation-down', subject) !== undefined)
-        return reply(503, 'ServiceUnavailable', 'The attestation provider does not answer.', { remedy: 'Try again later.' }) // prettier-ignore
+        return reply(503, 'ServiceUnavailable', 'The attestation provider does not answer.', {
+          remedy: 'Try again later.',
+        })
     }
     if (/\.(vault|managedhsm)\.strongroom\.internal$/.test(host) && keyUse.test(path)) {
       if (faults.take('key-disabled', subject) !== undefined)

@@ -67,7 +67,12 @@ describe('the test API', () => {
   })
 
   it('fails a boot at the step it is told to, once, and the activity log says that it was injected', async () => {
-    const { body: fault } = await ask('/faults', { kind: 'boot-failure', once: true, target: 'broken', step: 'Release key' }) // prettier-ignore
+    const { body: fault } = await ask('/faults', {
+      kind: 'boot-failure',
+      once: true,
+      target: 'broken',
+      step: 'Release key',
+    })
     const failed = await failure(makeVm(installation, { name: 'broken', size: 'Standard_DC2as_v5' }))
     expect(failed).toContain('InjectedBootFailure')
     expect(failed).toContain("at 'Release key'")
@@ -76,7 +81,10 @@ describe('the test API', () => {
     await installation.run('POST', `${vm}/start`)
     expect(fault.kind).toBe('boot-failure')
     expect(await activity()).toEqual(
-      expect.arrayContaining(['Strongroom.Test/faults/boot-failure/injected', 'Strongroom.Test/faults/boot-failure/applied']), // prettier-ignore
+      expect.arrayContaining([
+        'Strongroom.Test/faults/boot-failure/injected',
+        'Strongroom.Test/faults/boot-failure/applied',
+      ]),
     )
   })
 
@@ -120,18 +128,34 @@ describe('the test API', () => {
     const vm = await makeVm(installation, { name: 'aged', size: 'Standard_DC2as_v5' })
     const { token } = await installation.owner.getToken('https://management.azure.com/.default')
     const read = async (): Promise<unknown> =>
-      await installation.wire.request({ method: 'GET', url: `https://${managementHost}${vm}?api-version=2024-11-01`, token }) // prettier-ignore
+      await installation.wire.request({
+        method: 'GET',
+        url: `https://${managementHost}${vm}?api-version=2024-11-01`,
+        token,
+      })
     await read()
     const moved = await ask('/clock', { advance: 3 * 24 * 3600 })
     expect(moved.body.clock.aheadSeconds).toBe(3 * 24 * 3600)
     expect(await failure(read())).toContain('ExpiredAuthenticationToken')
     const path = `${installation.subscription}/providers/Microsoft.CostManagement/query`
-    const dataset = { granularity: 'None', aggregation: { hours: { name: 'UsageQuantity', function: 'Sum' } }, filter: { dimensions: { name: 'VirtualMachineId', operator: 'In', values: [vm] } }, grouping: [{ type: 'Dimension', name: 'Meter' }] } // prettier-ignore
+    const dataset = {
+      granularity: 'None',
+      aggregation: { hours: { name: 'UsageQuantity', function: 'Sum' } },
+      grouping: [
+        { type: 'Dimension', name: 'Meter' },
+        { type: 'Dimension', name: 'ResourceId' },
+      ],
+    }
     const from = new Date(Date.now() - 24 * 3600_000).toISOString().slice(0, 10)
     const to = new Date(Date.now() + 5 * 24 * 3600_000).toISOString().slice(0, 10)
     const asked = { type: 'Usage', timeframe: 'Custom', timePeriod: { from, to }, dataset }
-    const { properties } = await installation.arm<{ properties: { rows: [number, string, string][] } }>('POST', path, asked) // prettier-ignore
-    expect(properties.rows.find(([, meter]) => meter === 'compute')?.[0]).toBeCloseTo(72, 1)
+    const { properties } = await installation.arm<{ properties: { rows: [number, string, string, string][] } }>(
+      'POST',
+      path,
+      asked,
+    )
+    const ofVm = properties.rows.find(([, meter, id]) => meter === 'compute' && id === vm.toLowerCase())
+    expect(ofVm?.[0], JSON.stringify(properties.rows)).toBeCloseTo(72, 1)
     expect(await installation.arm('POST', `${vm}/retrieveBootEvidence`)).toMatchObject({ guestRan: false })
     expect((await ask('/clock', { set: '1999-01-01T00:00:00Z' })).body.error.code).toBe('InvalidClock')
     expect((await ask('/clock', { advance: 1e12 })).status).toBe(400)
@@ -155,7 +179,10 @@ describe('the test API', () => {
     expect(reset.body.resources).toBeGreaterThan(3)
     const groups = await installation.arm<{ value: unknown[] }>('GET', `${installation.subscription}/resourceGroups`)
     expect(groups.value).toEqual([])
-    const usages = await installation.arm<{ value: { currentValue: number }[] }>('GET', `${installation.subscription}/providers/Microsoft.Compute/locations/westeurope/usages`) // prettier-ignore
+    const usages = await installation.arm<{ value: { currentValue: number }[] }>(
+      'GET',
+      `${installation.subscription}/providers/Microsoft.Compute/locations/westeurope/usages`,
+    )
     expect(usages.value.every(({ currentValue }) => currentValue === 0)).toBe(true)
     expect((await ask('/status')).body.faults).toEqual([])
     expect(await activity()).toEqual(['Strongroom.Test/reset'])

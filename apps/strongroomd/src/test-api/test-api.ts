@@ -2,11 +2,14 @@ import { chmod, mkdir, rm } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ControlPlaneService } from '@strongroom/control-plane'
+import type { TestEvidence } from '@strongroom/host'
 import {
   clearRequest,
   clockRequest,
   faultRequest,
+  guestEvidenceRequest,
   nothingSaid,
+  platformEvidenceRequest,
   testSocketWire,
   type ClockRequest,
   type TestStatus,
@@ -47,6 +50,7 @@ const furthestMs = 5 * 365 * 24 * 3600_000
 export async function serveTestApi(o: {
   api: TestApi
   controlPlane: ControlPlaneService
+  evidence: TestEvidence
   stateDir: string
   logger: Logger
 }): Promise<{ close(): Promise<void> }> {
@@ -87,6 +91,7 @@ export async function serveTestApi(o: {
     await record('faults/cleared')
     return status()
   })
+  serveEvidence(app, o.evidence)
   app.post('/reset', async (request) => {
     requireNothing(request.body)
     const begun = performance.now()
@@ -107,6 +112,18 @@ export async function serveTestApi(o: {
       await rm(path, { force: true })
     },
   }
+}
+
+function serveEvidence(app: ReturnType<typeof createHttpApp>, evidence: TestEvidence): void {
+  const refused = { code: 'InvalidRequestContent', subject: 'The request' } as const
+  app.post('/evidence/platform', async (request) => {
+    const { runtimeData } = read(platformEvidenceRequest, request.body, refused)
+    return await evidence.platform(Buffer.from(runtimeData, 'base64url'))
+  })
+  app.post('/evidence/guest', async (request) => {
+    const { modulus } = read(guestEvidenceRequest, request.body, refused)
+    return await evidence.guest(Buffer.from(modulus, 'base64url'))
+  })
 }
 
 const requireNothing = (body: unknown): object =>

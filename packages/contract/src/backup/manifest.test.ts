@@ -10,16 +10,32 @@ const manifest: BackupManifest = {
   id: '1A1B2C3D-0000-4000-8000-00000000000B',
   madeAt: '2026-11-29T05:00:00.000Z',
   consistency: 'CrashConsistent',
-  vm: { vmId, name: 'first', size: 'Standard_DC2as_v5', tee: 'SNP', encryption: 'DiskWithVMGuestState', secureBoot: true }, // prettier-ignore
+  vm: {
+    vmId,
+    name: 'first',
+    size: 'Standard_DC2as_v5',
+    tee: 'SNP',
+    encryption: 'DiskWithVMGuestState',
+    secureBoot: true,
+  },
   generation: 7,
   settled: 'aG9zdG5hbWU',
   identity: { akSpki: 'AAAA', ekSpki: 'AAAA' },
   sealedTo: { 4: digest },
   volume: digest,
   image: {
-    id: 'debian-13-cvm', name: 'debian-13', version: '13', path: '', sizeBytes: 1, sha256: '', builtAt: '', source: 'reference', osType: 'Linux',
-    qualifies: { confidential: true, diskEncryption: true, reasons: [] }, os: { id: 'debian', versionId: '13', kernel: '6' },
-  }, // prettier-ignore
+    id: 'debian-13-cvm',
+    name: 'debian-13',
+    version: '13',
+    path: '',
+    sizeBytes: 1,
+    sha256: '',
+    builtAt: '',
+    source: 'reference',
+    osType: 'Linux',
+    qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+    os: { id: 'debian', versionId: '13', kernel: '6' },
+  },
   disks: [{ name: 'os', sizeBytes: 65_536, chunkBytes: 65_536, digest }],
   files: [
     { name: 'guest-state', bytes: 1, sha256: digest },
@@ -43,11 +59,17 @@ describe('the manifest of a backup', () => {
     ['with an OS disk that is not the first', { disks: [{ ...manifest.disks[0], name: 'data-1' }] }, 'disks[0].name'],
     ['with two disks of a name', { disks: [manifest.disks[0], manifest.disks[0]] }, 'disks'],
     ['with a file twice', { files: [manifest.files[0], manifest.files[0], manifest.files[1]] }, 'files'],
-    ['with a name that leads elsewhere', { disks: [manifest.disks[0], { ...manifest.disks[0], name: '../os' }] }, 'disks[1].name'], // prettier-ignore
+    [
+      'with a name that leads elsewhere',
+      { disks: [manifest.disks[0], { ...manifest.disks[0], name: '../os' }] },
+      'disks[1].name',
+    ],
     ['that says another consistency', { consistency: 'ApplicationConsistent' }, 'consistency'],
   ])('%s is refused with its place', (_what, change, place) => {
     const changed = JSON.stringify({ ...manifest, ...change })
-    expect(() => readBackupPayload(changed)).toThrow(expect.objectContaining({ expected: expect.stringMatching(`^${place.replace(/[[\].]/g, '\\$&')}: `) })) // prettier-ignore
+    expect(() => readBackupPayload(changed)).toThrow(
+      expect.objectContaining({ expected: expect.stringMatching(`^${place.replace(/[[\].]/g, '\\$&')}: `) }),
+    )
   })
 
   it('refuses whatever is not one with its own error, and reads nothing else', () => {
@@ -68,7 +90,9 @@ describe('the manifest of a backup', () => {
     fc.assert(
       fc.property(fc.constantFrom(...places), fc.constantFrom(null, [], true, -1, 1.5), (path, value) => {
         const changed = structuredClone(manifest) as unknown as Record<string, unknown>
-        const parent = path.slice(0, -1).reduce<Record<string, unknown>>((at, name) => at[name] as Record<string, unknown>, changed) // prettier-ignore
+        const parent = path
+          .slice(0, -1)
+          .reduce<Record<string, unknown>>((at, name) => at[name] as Record<string, unknown>, changed)
         if (parent[path.at(-1)!] === value) return
         parent[path.at(-1)!] = value
         expect(() => readBackupPayload(JSON.stringify(changed))).toThrow(BackupInvalid)

@@ -134,6 +134,11 @@ export const armErrors = {
     when: 'The installation has no such resource type.',
     remedy: 'docs/resource-types.md lists the types it has.',
   },
+  InvalidRoleAssignmentCondition: {
+    status: 400,
+    when: 'The condition of a role assignment cannot be parsed, or its version is not 2.0.',
+    remedy: 'Follow Azure’s format of conditions, version 2.0, and send conditionVersion "2.0".',
+  },
   InvalidRoleAssignmentId: {
     status: 400,
     when: 'The name of a role assignment is not a GUID.',
@@ -144,10 +149,25 @@ export const armErrors = {
     when: 'The name of a role definition is not a GUID.',
     remedy: 'Use a new GUID.',
   },
-  InvalidTag: {
+  InvalidTagName: {
     status: 400,
-    when: 'A tag exceeds one of Azure’s limits.',
-    remedy: 'Use fewer or shorter tags.',
+    when: 'A tag’s name is empty, or longer than 512 characters.',
+    remedy: 'Shorten the name.',
+  },
+  InvalidTagNameCharacters: {
+    status: 400,
+    when: 'A tag’s name has a control character, or one of < > % & \\ ? /.',
+    remedy: 'Use other characters.',
+  },
+  InvalidTagValueLength: {
+    status: 400,
+    when: 'A tag’s value is longer than 256 characters.',
+    remedy: 'Shorten the value.',
+  },
+  InvalidTags: {
+    status: 400,
+    when: 'A resource, group or subscription would have more than 50 tags.',
+    remedy: 'Use fewer tags.',
   },
   LastOwnerCannotBeRemoved: {
     status: 409,
@@ -260,6 +280,11 @@ export const armErrors = {
   ResourceNotReadyForMove: {
     when: 'An operation on the resource is in progress.',
     remedy: 'Wait until it is ready.',
+  },
+  ResponsePayloadTooLarge: {
+    status: 400,
+    when: 'One row of a query’s result is longer than an answer may be.',
+    remedy: 'Project fewer columns, or members of them.',
   },
   RoleAssignmentExists: {
     status: 409,

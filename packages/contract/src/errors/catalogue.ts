@@ -119,7 +119,8 @@ export const errorCatalogue: ErrorCatalogue = {
   evidence: {
     title: 'Evidence',
     about:
-      'Why evidence is malformed or not genuine: the specific code in the `details` of an InvalidParameter, also printed by `strongroom evidence`.',
+      'Why evidence is malformed or not genuine: the specific code in the `details` of an InvalidParameter, also ' +
+      'printed by `strongroom evidence`.',
     codes: evidenceErrors,
   },
   identity: {
@@ -130,7 +131,8 @@ export const errorCatalogue: ErrorCatalogue = {
   signIn: {
     title: 'Signing in',
     about:
-      'What the token, device-code and sign-in endpoints return in OAuth’s format, with Entra’s numbers (`error_codes`); `error` is OAuth’s own code.',
+      'What the token, device-code and sign-in endpoints return in OAuth’s format, with Entra’s numbers ' +
+      '(`error_codes`); `error` is OAuth’s own code.',
     codes: signInErrors,
   },
   fleet: { title: 'Fleet', about: 'Hosts of a fleet: joining, leases, placement.', codes: fleetErrors },
@@ -144,7 +146,8 @@ export const errorCatalogue: ErrorCatalogue = {
   cli: {
     title: 'Command line and portal',
     about:
-      'Errors of `strongroom` and the portal themselves; they pass all others on. Http404 and similar: a server answered with that status and no code.',
+      'Errors of `strongroom` and the portal themselves; they pass all others on. Http404 and similar: a server ' +
+      'answered with that status and no code.',
     codes: cliErrors,
   },
 }

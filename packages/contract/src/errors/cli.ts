@@ -11,8 +11,12 @@ export const cliErrors = {
     when: 'Several VMs have this name.',
     remedy: 'Name the resource group: -g.',
   },
+  AskedSettingsExist: {
+    when: 'There is another record of what the VM was created with. It is not replaced.',
+    remedy: 'Check who created the VM; move the file away if it is not about this one.',
+  },
   AskedSettingsUnreadable: {
-    when: 'The record of what the VM was created with cannot be read.',
+    when: 'What is saved here about a VM, such as what it was created with, cannot be read.',
     remedy: 'Use the flags that the error names.',
   },
   AttestationProviderUnreachable: {
@@ -62,6 +66,10 @@ export const cliErrors = {
   ControlFailed: {
     when: 'The drill’s control run failed, so its attacks prove nothing.',
     remedy: 'Check that the VM starts and is trusted, then run the drill again.',
+  },
+  DiskExists: {
+    when: 'A disk that would be restored has the name of an existing one. It is not changed.',
+    remedy: 'Restore under another name or into another group.',
   },
   EntryNotFound: {
     when: 'The log has no such entry.',
@@ -263,6 +271,10 @@ export const cliErrors = {
     when: 'The log’s head is not signed by its key.',
     remedy: 'Pass the right key, or ask whoever runs the vault why.',
   },
+  SizeNeedsConversion: {
+    when: 'The VM would change between AMD SEV-SNP and Intel TDX. It is not changed.',
+    remedy: 'Use a size of the same silicon, or convert the VM: docs/conversion.md.',
+  },
   StateMismatch: {
     when: 'The response belongs to another sign-in.',
     remedy: 'Sign in again.',
@@ -274,6 +286,11 @@ export const cliErrors = {
   TimeIsUp: {
     when: 'Reading the evidence took too long.',
     remedy: 'Pass fewer files at once.',
+  },
+  TrustAnchorsChanged: {
+    when: 'The roots of the installation are not those that you first used it with.',
+    remedy:
+      'If you recreated the installation, remove the file that the message names; otherwise do not trust its VMs.',
   },
   Unexpected: {
     when: 'The command failed unexpectedly.',
@@ -287,9 +304,17 @@ export const cliErrors = {
     when: 'The portal finds no vault of this name.',
     remedy: 'List the vaults.',
   },
+  VmExists: {
+    when: 'The VM to create exists. It is not changed.',
+    remedy: 'Resize it: `strongroom vm resize`; or delete it first.',
+  },
   VmHasOtherSize: {
     when: 'The VM exists with another size.',
     remedy: 'Delete it, or use another state directory.',
+  },
+  VmHasThisSize: {
+    when: 'The VM to resize has this size already.',
+    remedy: 'Name another size.',
   },
   VmNotConfidential: {
     when: 'The VM to drill is not confidential.',
@@ -300,8 +325,12 @@ export const cliErrors = {
     remedy: 'List them: `strongroom vm list`.',
   },
   VmNotTrusted: {
-    when: 'A VM is to be backed up whose trust report does not hold.',
+    when: 'A VM is to be backed up, or connected to, whose trust report does not hold.',
     remedy: 'Check `strongroom vm trust`.',
+  },
+  VmWithoutHostKey: {
+    when: 'The VM’s guest measured that it has no SSH host key.',
+    remedy: 'Create an Ed25519 host key in the guest and restart the VM.',
   },
   WaitTimedOut: {
     when: 'The VM did not reach the state in time.',

@@ -153,6 +153,13 @@ export const computeErrors = {
     when: 'The guest did not accept the script’s signature.',
     remedy: 'Sign it again: `strongroom vm sign-script`.',
   },
+  RunCommandResultUnknown: {
+    status: 409,
+    when:
+      'The VM or its host stopped before there was a result: the script may have run in whole, in part or not at ' +
+      'all. It does not run again.',
+    remedy: 'Look into the VM, then sign or send a new script.',
+  },
   SerialConsoleRefused: {
     status: 403,
     when: 'The request asks for the serial console.',

@@ -44,10 +44,20 @@ export const diskErrors = {
     when: 'The reference image could not be built.',
     remedy: 'Check that the mirror can be reached and 3 GB are free, then build again.',
   },
+  ImageChanged: {
+    status: 409,
+    when: 'A file of an image, its boot file or its root partition is not what was built or imported.',
+    remedy: 'Remove the image from the cache of that machine, then build or import it again.',
+  },
   ImageNotFound: {
     status: [400, 404],
     when: 'There is no such image.',
     remedy: 'Build or import it: `strongroom image build`.',
+  },
+  ImageNotSigned: {
+    status: 409,
+    when: 'This installation neither built, imported nor captured the image: it has signed nothing about it.',
+    remedy: 'Build it with `strongroom image build`, or import it again.',
   },
   ImageNotQualified: {
     status: [400, 409],

@@ -88,6 +88,10 @@ export const evidenceErrors = {
     when: 'The collateral is for another kind of platform.',
     remedy: 'Fetch that of this platform.',
   },
+  HostKeyMismatch: {
+    when: 'The boot measured something other than one SSH host key.',
+    remedy: 'Restart the VM; do not measure into PCR 15 before its agent.',
+  },
   IdBlockSignatureInvalid: {
     when: 'The ID block is not signed by its key.',
     remedy: 'Sign it again.',
@@ -171,6 +175,10 @@ export const evidenceErrors = {
   ReservedNotZero: {
     when: 'A reserved field is not zero.',
     remedy: 'Send the evidence unchanged.',
+  },
+  RuleNotApplicable: {
+    when: 'A member of the policy cannot apply to this kind of evidence.',
+    remedy: 'Remove the member from the policy, or send evidence to which it applies.',
   },
   SigningKeyMismatch: {
     when: 'The report is signed by a different kind of key than its chain certifies.',

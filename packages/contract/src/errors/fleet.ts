@@ -7,7 +7,9 @@ export const fleetErrors = {
   },
   CallNotCarried: {
     status: 403,
-    when: 'A host asked for something that no boot of the VM needs: another key or provider, another VM’s or epoch’s claims, or other firmware.',
+    when:
+      'A host asked for something that no boot of the VM needs: another key or provider, another VM’s or epoch’s ' +
+      'claims, or other firmware.',
     remedy: 'Run the same versions of Strongroom and of Debian’s firmware on the host as on the server.',
   },
   EventNotPlanned: {
@@ -82,10 +84,6 @@ export const fleetErrors = {
     when: 'The joined host that carries the VM did not answer.',
     remedy: 'Try again: the VMs of a lost host are started on other hosts.',
   },
-  ImageChanged: {
-    when: 'A file of an image does not match its digest.',
-    remedy: 'Build or import the image again on the server.',
-  },
   InstanceNotProvisioned: {
     status: 409,
     when: 'The request starts a VM that its host could not create.',
@@ -120,5 +118,10 @@ export const fleetErrors = {
     status: 409,
     when: 'No host of the zone has room for the VM; the error lists the hosts that were ruled out, and why.',
     remedy: 'Add a host to the zone, free room in it, or leave the zone out.',
+  },
+  TooManyKeys: {
+    status: 429,
+    when: 'A joined host asks for certificates of more keys than the restarts of a VM need.',
+    remedy: 'Wait for the time in Retry-After; if the VM restarts again and again, stop it.',
   },
 } as const

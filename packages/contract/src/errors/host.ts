@@ -105,6 +105,11 @@ export const hostErrors = {
     when: 'The disk would not unlock after the conversion.',
     remedy: 'Undo the change to the VM’s Secure Boot variables, then convert it.',
   },
+  FirmwareExchanged: {
+    status: 409,
+    when: 'QEMU has other firmware than the launch measured; nothing of it ran.',
+    remedy: 'Find out who changed the firmware file or QEMU’s arguments on the host, then start the VM again.',
+  },
   FirmwareListInvalid: {
     status: 500,
     when: 'The list of firmware in the state directory is not signed by the installation, or was altered.',
@@ -135,6 +140,11 @@ export const hostErrors = {
     status: 500,
     when: 'QEMU ended before the guest ran.',
     remedy: 'Check the VM’s qemu.log and serial.log.',
+  },
+  GuestDidNotAnswer: {
+    status: 409,
+    when: 'The guest did not answer a verifier’s challenge in time.',
+    remedy: 'Try again; restart a VM that stays silent, and recreate one of an earlier image.',
   },
   GuestEnded: {
     status: 500,
@@ -238,8 +248,13 @@ export const hostErrors = {
   },
   MachineNotPredicted: {
     status: 500,
-    when: 'QEMU does not report what it passes to the firmware, so the boot cannot be predicted.',
+    when: 'QEMU does not report which ACPI tables it passes to the firmware, so they cannot be compared.',
     remedy: 'Install Debian’s qemu-system-x86.',
+  },
+  MachineTablesDiffer: {
+    status: 500,
+    when: 'The host’s QEMU gives guests other ACPI tables than verifiers compute, so the VM’s disk stays locked.',
+    remedy: 'Install Debian 13’s qemu-system-x86, and start it with no arguments of your own.',
   },
   MemoryDumpRefused: {
     status: 403,
@@ -319,6 +334,21 @@ export const hostErrors = {
     status: 409,
     when: 'The guest state was made of another backup than the host’s record of the VM says.',
     remedy: 'Put this VM’s own guest state back, or restore the VM from its backup.',
+  },
+  SettingsChanged: {
+    status: 409,
+    when: 'The VM is to boot with another account, SSH keys or data than its vTPM was bound to.',
+    remedy: 'Put the host’s record of the VM back as it was made, or create another VM with those settings.',
+  },
+  SettingsRefused: {
+    status: 409,
+    when: 'The guest was given another account, SSH keys or data than its vTPM was made for, or a disk that was never set up.',
+    remedy: 'Put the VM’s newest OS disk back.',
+  },
+  VariablesExchanged: {
+    status: 409,
+    when: 'QEMU has other UEFI variables than the VM’s; nothing of it ran.',
+    remedy: 'Find out who changed the variables file or QEMU’s arguments on the host, then start the VM again.',
   },
   VtpmChanged: {
     status: 409,

@@ -20,6 +20,11 @@ export const identityErrors = {
     when: 'No sign-in is waiting for the code.',
     remedy: 'Check it, or start the sign-in again: a code lasts 15 minutes.',
   },
+  DeviceSignInNotShown: {
+    status: 409,
+    when: 'An approval of a sign-in by device code does not state the client and the audiences that it asks for.',
+    remedy: 'Read what it asks for first: strongroom env --approve CODE.',
+  },
   InvalidCertificate: {
     status: 400,
     when: 'A key credential is not a certificate that applications can sign in by.',

@@ -10,6 +10,11 @@ export const metadataErrors = {
     when: 'The guest has not reported its boot yet.',
     remedy: 'Try again once strongroom-agent.service has finished.',
   },
+  ChallengeNotFound: {
+    status: 404,
+    when: 'Nobody waits for the guest’s answer to a challenge, or no longer.',
+    remedy: 'Fetch the next challenge.',
+  },
   CommandNotFound: {
     status: 404,
     when: 'No such command is running in the guest.',
@@ -28,6 +33,11 @@ export const metadataErrors = {
   InvalidCommandResult: {
     status: 400,
     when: 'The result of a command is malformed.',
+    remedy: 'Send what the message asks for.',
+  },
+  InvalidFreshQuote: {
+    status: 400,
+    when: 'The guest’s answer to a challenge is malformed.',
     remedy: 'Send what the message asks for.',
   },
   InvalidGuestHealth: {
@@ -62,7 +72,7 @@ export const metadataErrors = {
   },
   TooManyRequests: {
     status: 429,
-    when: 'The guest calls the metadata endpoint too often.',
+    when: 'The guest calls the metadata endpoint too often, or too many verifiers ask it at once.',
     remedy: 'Wait, then repeat the request.',
   },
 } as const

@@ -25,6 +25,11 @@ export const serverErrors = {
     when: 'The operation was cancelled.',
     remedy: 'Repeat the request if it is still wanted.',
   },
+  ClientClosedRequest: {
+    status: 499,
+    when: 'The client closed its connection before the answer was there.',
+    remedy: 'Wait for the answer.',
+  },
   CrossSiteRequest: {
     status: 403,
     when: 'A page of another site sent the request.',

@@ -53,6 +53,12 @@ export const signInErrors = {
     when: 'The device code was already used.',
     remedy: 'Start the sign-in again.',
   },
+  AADSTS65001: {
+    status: 400,
+    error: 'invalid_grant',
+    when: 'The sign-in was approved for other audiences than the one that the client asks a token for.',
+    remedy: 'Sign in again for this audience.',
+  },
   AADSTS70000: {
     status: 400,
     error: 'invalid_grant',

@@ -24,13 +24,8 @@ export const vaultErrors = {
   },
   CertificateContactsNotFound: {
     status: 404,
-    when: 'The vault has no certificate contacts.',
-    remedy: 'Add some: az keyvault certificate contact add.',
-  },
-  CertificateIssuerNotFound: {
-    status: 404,
-    when: 'The vault has no such certificate issuer.',
-    remedy: 'List them: az keyvault certificate issuer list.',
+    when: 'A vault has no certificate contacts: none are offered.',
+    remedy: 'Poll the certificate: its policy renews it, and nobody is mailed.',
   },
   PendingCertificateNotFound: {
     status: 404,
@@ -107,6 +102,11 @@ export const vaultErrors = {
   ForbiddenByRbac: {
     when: 'The caller has no role that allows the operation at this scope.',
     remedy: 'Ask an owner of the vault for a role.',
+  },
+  GuestStateGenerationTaken: {
+    status: 409,
+    when: 'Another launch of the VM has counted this generation: copies of one guest state were started twice.',
+    remedy: 'Start the VM once, with its newest guest state.',
   },
   GuestStateGenerationTooOld: {
     status: 409,
@@ -264,6 +264,10 @@ export const vaultErrors = {
     status: 500,
     when: 'The stored secret or the master key was changed.',
     remedy: 'Restore the state directory and the master key from the same backup.',
+  },
+  SettingsChanged: {
+    when: 'The attested settings of a platform key’s VM (account, SSH keys, data) are not those of its first release.',
+    remedy: 'Start the VM with the settings that it was made with.',
   },
   Throttled: {
     status: 429,

@@ -1,9 +1,10 @@
 import type { ErrorCode } from '../errors/catalogue.ts'
 import type { ErrorDetail } from '../errors.ts'
-import { anyText, list, named, object, optional, type Shape, type TypeOf } from '../shape/index.ts'
+import { list, named, object, optional, text, type Shape, type TypeOf } from '../shape/index.ts'
+import { remark, time } from './host/names.ts'
 
 /** Of the catalogue: docs/errors.md. */
-const code = anyText as Shape<ErrorCode>
+const code = text(/^[A-Za-z][A-Za-z0-9_.]{0,99}$/, 'a code of docs/errors.md') as Shape<ErrorCode>
 
 /** Errors contain errors, so each description refers to the one schema by name. */
 export const errorDetail: Shape<ErrorDetail> = {
@@ -15,15 +16,15 @@ const oneError: Shape<ErrorDetail> = named(
   'ErrorDetail',
   object({
     code,
-    message: anyText,
-    target: optional(anyText),
-    details: optional(list(errorDetail)),
+    message: remark,
+    target: optional(remark),
+    details: optional(list(errorDetail, { most: 1000 })),
     innererror: optional(
       object({
         code: optional(code),
-        expected: optional(anyText),
-        found: optional(anyText),
-        remedy: optional(anyText),
+        expected: optional(remark),
+        found: optional(remark),
+        remedy: optional(remark),
       }),
     ),
   }),
@@ -31,9 +32,9 @@ const oneError: Shape<ErrorDetail> = named(
 /** The body of every refusal. */
 export const errorBody = named('ErrorBody', object({ error: oneError }))
 
-const stepTiming = named('StepTiming', object({ name: anyText, startedAt: anyText, endedAt: optional(anyText) }))
+const stepTiming = named('StepTiming', object({ name: remark, startedAt: time, endedAt: optional(time) }))
 export type StepTiming = TypeOf<typeof stepTiming>
-export const steps = list(stepTiming)
+export const steps = list(stepTiming, { most: 1000 })
 
 /** A complete list, in Azure's form. */
 export const valueOf = <T>(item: Shape<T>): Shape<{ value: T[] }> => object({ value: list(item) })

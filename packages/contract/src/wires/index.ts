@@ -13,10 +13,12 @@ import type { Wire } from './wire.ts'
 
 export { attestationProviderDefinition, attestationProviderMove } from './attestation/providers.ts'
 export { beatRequest, certificateRequest, hostName, joinRequest, vmsReport } from './fleet/fleet-wire.ts'
+export { carriedRecord } from './fleet/carried-record.ts'
 export {
   carriedApproval,
   carriedCall,
   carriedDisk,
+  carriedDocument,
   carriedInstance,
   carriedKey,
   carriedMeasurements,
@@ -31,6 +33,8 @@ export { commandResult, reportPath, reportRequest, type CommandResult } from './
 export { healthReport } from './guest/health.ts'
 export * from './host/backups.ts'
 export * from './host/disks.ts'
+export { freshQuote, quoteChallenge } from './host/fresh-quote.ts'
+export { errorBody } from './answers.ts'
 export { lowerCaseGuid, vmId } from './host/names.ts'
 export * from './host/requests.ts'
 export * from './host/status.ts'
@@ -44,6 +48,8 @@ export {
 } from './identity/managed-identities.ts'
 export {
   deviceDecision,
+  deviceQuestion,
+  type DeviceSignInView,
   nothingSaid,
   ownerTokenRequest,
   publicNamesRequest,
@@ -53,6 +59,8 @@ export {
   clearRequest,
   clockRequest,
   faultRequest,
+  guestEvidenceRequest,
+  platformEvidenceRequest,
   type ClockRequest,
   type Fault,
   type FaultKind,

@@ -53,7 +53,9 @@ const debuggerTexts = ['UEFI Debug Mode', 'UEFI Debug Mode\0', 'Firmware Debugge
  *
  * const log = parseEventLog(await readFile('event-log.bin'))
  * const verified = await verifyEventLog({ log, bank: 'sha256', registers: await replay(log, 'sha256') })
- * await readBootState(verified) // => { secureBoot: true, dbValidated: true, dbxValidated: true, defaultKeysValidated: true, debuggersDisabled: true }
+ * const { secureBoot, dbValidated, debuggersDisabled } = await readBootState(verified)
+ * const state = [secureBoot, dbValidated, debuggersDisabled]
+ * state // => [true, true, true]
  */
 export async function readBootState(log: VerifiedEventLog): Promise<BootState> {
   if (log.bank !== 'sha256' || !log.registers.has(register)) return {}

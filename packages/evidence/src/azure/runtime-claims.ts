@@ -90,7 +90,8 @@ export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
  * const akPublic = fromBase64Url(boot.vtpm.akPublic)
  * const claimed = attestationKeyOf(parseRuntimeClaims(fromBase64Url(boot.runtimeClaims)))
  * requireSameKey(akPublic, claimed) // => undefined
- * requireSameKey(akPublic, tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })) // throws VerificationError BindingMismatch
+ * const another = tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })
+ * requireSameKey(akPublic, another) // throws VerificationError BindingMismatch
  */
 export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): void {
   const key = requireAttestationKey(akPublic)
@@ -115,7 +116,8 @@ export function sameKey(left: TpmPublicKey, right: TpmPublicKey): boolean {
  * @example
  * import { describeKey, toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
  *
- * describeKey(tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })) // => 'RSA-2048 c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1…'
+ * const key = tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })
+ * describeKey(key) // => 'RSA-2048 c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1…'
  */
 export function describeKey(key: TpmPublicKey): string {
   return key.kind === 'rsa'

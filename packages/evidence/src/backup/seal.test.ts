@@ -50,7 +50,9 @@ describe('the guest state of a backup', () => {
     const sealed = await sealBackedUpState(state, dataKey)
     for (let index = 0; index < sealed.length; index++) {
       const changed = Uint8Array.from(sealed, (byte, at) => (at === index ? byte ^ 1 : byte))
-      await expect(openBackedUpState(changed, dataKey), `byte ${index}`).rejects.toEqual(refused('TokenSignatureInvalid')) // prettier-ignore
+      await expect(openBackedUpState(changed, dataKey), `byte ${index}`).rejects.toEqual(
+        refused('TokenSignatureInvalid'),
+      )
     }
     await expect(openBackedUpState(sealed.subarray(0, 20), dataKey)).rejects.toEqual(refused('Truncated'))
   })

@@ -14,10 +14,19 @@ const lengthsLength = 8
 /** Keys that a backup's data key yields (RFC 5869): each is for one purpose. */
 async function derive(dataKey: Uint8Array, purpose: 'manifest' | 'guest state'): Promise<Uint8Array<ArrayBuffer>> {
   if (dataKey.length !== dataKeyLength)
-    throw new ParseError({ code: 'WrongLength', message: 'data key', expected: `${dataKeyLength} bytes`, found: `${dataKey.length} bytes` }) // prettier-ignore
+    throw new ParseError({
+      code: 'WrongLength',
+      message: 'data key',
+      expected: `${dataKeyLength} bytes`,
+      found: `${dataKey.length} bytes`,
+    })
   const key = await crypto.subtle.importKey('raw', forWebCrypto(dataKey), 'HKDF', false, ['deriveBits'])
   const info = utf8(`strongroom backup: ${purpose}`)
-  const bits = await crypto.subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(32), info: forWebCrypto(info) }, key, 256) // prettier-ignore
+  const bits = await crypto.subtle.deriveBits(
+    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(32), info: forWebCrypto(info) },
+    key,
+    256,
+  )
   return new Uint8Array(bits)
 }
 

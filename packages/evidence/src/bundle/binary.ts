@@ -10,7 +10,7 @@ import type { BinaryKind, Piece } from './piece.ts'
  * Identifies bytes by their marks alone, even if they are damaged further on: a damaged report must be refused as a
  * report, not skipped. Undefined if nothing fits.
  */
-export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm-public' | undefined {
+export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm-public' | 'public-key' | undefined {
   if (bytes.length < 8) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const first = view.getUint32(0, false)
@@ -24,10 +24,13 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm
   if (isQuote(view)) return 'tdx-quote'
   if (isEventLog(view)) return 'event-log'
   if (isTpmPublic(view)) return 'tpm-public'
-  if (isTpmSignature(view)) return 'tpm-signature'
-  // No other evidence has these lengths.
-  return bytes.length === 1184 ? 'snp-report' : bytes.length === 1024 ? 'td-report' : undefined
+  if (isTpmSignature(view) || isLikeTpmSignature(view)) return 'tpm-signature'
+  // No other evidence has these lengths; a text of such a length encodes something else.
+  const ofLength = bytes.length === 1184 ? 'snp-report' : bytes.length === 1024 ? 'td-report' : undefined
+  return ofLength === undefined || bytes.every(isTextByte) ? undefined : ofLength
 }
+
+const isTextByte = (byte: number): boolean => (byte >= 0x20 && byte < 0x7f) || (byte >= 0x09 && byte <= 0x0d)
 
 /** The lengths and types of a paravisor's report agree, whatever its magic number. */
 function isHclReport(view: DataView): boolean {
@@ -83,6 +86,14 @@ export function isTpmSignature(view: DataView): boolean {
   return scheme === 0x18 && size <= 66 && view.byteLength <= 8 + 2 * 66
 }
 
+/** One of its marks may be damaged: it must be refused as a signature, not skipped. Bare signatures have these lengths. */
+function isLikeTpmSignature(view: DataView): boolean {
+  if (view.byteLength < 64 || view.byteLength > 8 + 512 || [256, 384, 512].includes(view.byteLength)) return false
+  const [scheme, hash, size] = [view.getUint16(0, false), view.getUint16(2, false), view.getUint16(4, false)]
+  const marks = [[0x14, 0x16, 0x18].includes(scheme), hash >= 0x0b && hash <= 0x0d, size === view.byteLength - 6]
+  return marks.filter(Boolean).length >= 2
+}
+
 /** COSE_Sign1 under ES384 alone, with or without its tag, is AWS's; a collection of two tokens has Arm's tag (399 or 907). */
 function cborKind(bytes: Uint8Array, view: DataView): BinaryKind | undefined {
   const at = bytes[0] === 0xd2 ? 1 : 0
@@ -92,11 +103,13 @@ function cborKind(bytes: Uint8Array, view: DataView): BinaryKind | undefined {
 }
 
 /** A certificate's signed part begins with its version or a serial number; a list's with version 2 and an algorithm. */
-function derKind(bytes: Uint8Array): 'certificate' | 'crl' | undefined {
+function derKind(bytes: Uint8Array): 'certificate' | 'crl' | 'public-key' | undefined {
   const inner = contentOffset(bytes, 0)
   const body = inner === undefined || bytes[inner] !== 0x30 ? undefined : contentOffset(bytes, inner)
   if (body === undefined) return undefined
   if (bytes[body] === 0xa0) return 'certificate'
+  // A SubjectPublicKeyInfo begins with its algorithm's identifier (RFC 5280, 4.1).
+  if (bytes[body] === 0x06) return 'public-key'
   if (bytes[body] !== 0x02) return undefined
   const isVersion = bytes[body + 1] === 1 && bytes[body + 2] === 1 && bytes[body + 3] === 0x30
   return isVersion ? 'crl' : undefined

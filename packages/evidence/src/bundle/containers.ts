@@ -2,6 +2,7 @@ import { ParseError } from '../core/errors.ts'
 import type { InnerDetector } from './inner.ts'
 import { detectPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
+import { unusedPiece } from './unused/unused.ts'
 import { isScaleCollateral, parseScaleCollateral } from './formats/scale.ts'
 
 /** Pieces in a gzip stream or in collateral as dcap-qvl stores it; undefined for other bytes. */
@@ -21,7 +22,10 @@ export function detectContainer(
     return [{ name, kind: 'unreadable', code: 'InvalidEncoding', reason }]
   }
   budget.unpacked -= unpacked.length
-  return inner.detectAt(name, unpacked, depth + 1, budget)
+  const pieces = inner.detectAt(name, unpacked, depth + 1, budget)
+  // Optional fields of the header: a name, a comment, extra data (section 2.3.1.1).
+  if (bytes[3] === 0 || pieces.every(({ kind }) => kind === 'unknown')) return pieces
+  return [...pieces, unusedPiece(name, 'name, comment or extra field in the header of the gzip stream')]
 }
 
 /** RFC 1952, section 2.3.1: DEFLATE is the only method. */

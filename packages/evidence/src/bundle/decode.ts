@@ -7,6 +7,9 @@ import { snpReportLength } from '../snp/report.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import { readCertificateTable } from './formats/certificate-table.ts'
 import { maximumCertificates, type Piece } from './piece.ts'
+import { parseTdxQuote } from '../tdx/quote.ts'
+import { attempt } from './pool.ts'
+import { gap, unusedPiece } from './unused/unused.ts'
 import { readAttestationMessage } from './formats/protobuf.ts'
 
 /**
@@ -19,10 +22,15 @@ export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): 
   const extended = readExtendedReport(name, bytes)
   if (extended !== undefined) return extended
   const headed = behindParavisorHeader(bytes)
-  if (headed !== undefined) return [{ name, kind: 'snp-report', bytes: headed }]
+  if (headed !== undefined) {
+    const header = { from: 0, length: bytes.length - headed.length }
+    return [{ name, kind: 'snp-report', bytes: headed }, unusedPiece(name, 'header of the paravisor', header)]
+  }
   const kind = binaryKind(bytes)
   if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
+  if (kind === 'public-key') return [{ name, kind, spki: bytes, nested }]
   if (kind === 'tpm-public') return [{ name, kind, bytes, nested }]
+  if (kind === 'tdx-quote') return quoteAndRest(name, bytes)
   if (kind !== undefined) return [{ name, kind, bytes }]
   const response = inReportResponse(bytes)
   if (response !== undefined) return [{ name, kind: 'snp-report', bytes: response }]
@@ -52,8 +60,29 @@ function splitDer(bytes: Uint8Array): Uint8Array[] {
 function readExtendedReport(name: string, bytes: Uint8Array): Piece[] | undefined {
   const report = bytes.subarray(0, snpReportLength)
   if (binaryKind(report) !== 'snp-report') return undefined
-  const table = readCertificateTable(name, bytes.subarray(snpReportLength))
+  const table = readCertificateTable(name, bytes.subarray(snpReportLength), snpReportLength)
   return table === undefined ? undefined : [{ name, kind: 'snp-report', bytes: report }, ...table]
+}
+
+/**
+ * A TD quote, and what providers and others put behind it: padding, which is unsigned, or more evidence, which is
+ * judged too.
+ */
+function quoteAndRest(name: string, bytes: Uint8Array): Piece[] {
+  const quote = attempt(() => parseTdxQuote(bytes))
+  if (quote === undefined || quote.trailing.length === 0) return [{ name, kind: 'tdx-quote', bytes }]
+  const { raw, trailing } = quote
+  const zeros = Math.max(
+    0,
+    trailing.findIndex((byte) => byte !== 0),
+  )
+  const more = isZero(trailing) ? undefined : detectBinary(`${name} behind the quote`, trailing.subarray(zeros), true)
+  const length = more === undefined ? trailing.length : zeros
+  return [
+    { name, kind: 'tdx-quote', bytes: raw },
+    ...gap(name, bytes, 'behind the quote', { from: raw.length, length }),
+    ...(more ?? []),
+  ]
 }
 
 /** The report in the firmware's answer MSG_REPORT_RSP (AMD 56860): status, size, 24 zero bytes, report. */

@@ -3,20 +3,21 @@ import { imageMeasurementsType } from '../expect/predict/image-measurements.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { detectContainer, isGzip } from './containers.ts'
 import { decodeText, detectBinary } from './decode.ts'
-import type { Budget, Gunzip } from './inner.ts'
+import { detectMap, isNamedMap } from './formats/cbor-map.ts'
+import { maximumLayers, type Budget, type Gunzip } from './inner.ts'
 import { detectJson, isContainer } from './json.ts'
 import { detectPem, hasPem } from './pem-pieces.ts'
-import type { Piece } from './piece.ts'
+import { unsupportedBytes, unsupportedText } from './formats/unsupported.ts'
+import { isRecognised, type Piece } from './piece.ts'
+import { joinUnused } from './unused/unused.ts'
 
 /** Larger than any log, with room to spare. */
 const maximumLength = 32 * 1024 * 1024
-/** Base64 in JSON in base64 occurs; deeper nesting does not. */
-const maximumDepth = 4
 /** Texts and lists in one file, across all its containers; a stored boot has 200. */
 const maximumValues = 20_000
 
 /**
- * Identifies a file and unpacks containers: PEM, hexadecimal or base64 text, gzip, collateral in SCALE, JSON of tools
+ * Identifies a file and unpacks containers: PEM, hexadecimal or base64 text, gzip, collateral in SCALE, JSON or CBOR of tools
  * that collect evidence, or this project's own stored boots. It does not parse pieces completely and verifies nothing.
  * @param o.gunzip absent: gzip streams are not unpacked
  * @returns at least one piece; `unknown` for an unknown kind of file
@@ -30,10 +31,13 @@ const maximumValues = 20_000
  */
 export function detect(name: string, bytes: Uint8Array, o: { gunzip?: Gunzip } = {}): Piece[] {
   const budget: Budget = { left: maximumValues, unpacked: maximumLength, ...o }
-  const pieces = detectAt(name, bytes, 0, budget)
-  const areKeys = pieces.every(({ kind }) => kind === 'jwks' || kind === 'public-key' || kind === 'tpm-public')
+  const pieces = joinUnused(detectAt(name, bytes, 0, budget), name)
+  const areKeys = pieces.every(({ kind }) => keyKinds.has(kind))
   return pieces.map((piece) => ({ ...(areKeys ? piece : asNested(piece)), file: name }))
 }
+
+/** Kinds of a file of keys, whatever else stands in it unread. */
+const keyKinds: ReadonlySet<Piece['kind']> = new Set<Piece['kind']>(['jwks', 'public-key', 'tpm-public', 'unused'])
 
 /**
  * Keys count as given by the caller only in a file that holds nothing else: beside evidence, whoever made the evidence
@@ -46,14 +50,21 @@ function asNested(piece: Piece): Piece {
 function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[] {
   if (bytes.length === 0) return [{ name, kind: 'unknown', reason: 'The file is empty' }]
   if (bytes.length > maximumLength) return [{ name, kind: 'unknown', reason: 'The file is too large' }]
-  const container = depth < maximumDepth ? detectContainer(name, bytes, depth, { detectAt, budget }) : undefined
+  const container = depth < maximumLayers ? detectContainer(name, bytes, depth, { detectAt, budget }) : undefined
   if (container !== undefined) return container
   const known = detectBinary(name, bytes, depth > 1)
   if (known !== undefined) return known
+  const other = unsupportedBytes(name, bytes)
+  if (other !== undefined) return [other]
   const text = asText(bytes)
-  if (depth >= maximumDepth && (isGzip(bytes) || (text !== undefined && isContainer(text))))
+  const isMap = isNamedMap(bytes)
+  if (depth >= maximumLayers && (isGzip(bytes) || isMap || (text !== undefined && isContainer(text))))
     return [{ name, kind: 'unreadable', code: 'TooDeep', reason: 'It is nested in more layers than any evidence' }]
-  if (text !== undefined && depth < maximumDepth) {
+  const members = isMap ? detectMap(name, bytes, depth, { detectAt, detectText, budget }) : undefined
+  if (members !== undefined) return members
+  const otherText = text === undefined ? undefined : unsupportedText(name, text)
+  if (otherText !== undefined) return [otherText]
+  if (text !== undefined && depth < maximumLayers) {
     const pieces = detectText(name, text, depth, budget)
     if (pieces.length > 0) return pieces
   }
@@ -80,7 +91,7 @@ function detectText(name: string, text: string, depth: number, budget: Budget): 
   if (text.startsWith('eyJ') && text.includes('.')) return [{ name, kind: kindOfJws(text), text }]
   const decoded = decodeText(text)
   if (decoded === undefined) return []
-  return detectAt(name, decoded, depth + 1, budget).filter((piece) => piece.kind !== 'unknown')
+  return detectAt(name, decoded, depth + 1, budget).filter(isRecognised)
 }
 
 /** A release is a token that carries certificates and names no key set. */

@@ -1,3 +1,4 @@
+import type { CcaPolicy } from '../cca/appraise.ts'
 import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import type { HclPolicy } from '../checks/check-hcl.ts'
 import type { ClaimRules } from '../checks/check-token.ts'
@@ -11,17 +12,25 @@ import type { TokenKind } from '../tokens/kind.ts'
 export interface EvidencePolicy {
   snp?: SnpPolicy
   tdx?: TdxPolicy
+  cca?: CcaPolicy
   hcl?: HclPolicy
   /** Requirements on the boot, as event logs show it. */
   boot?: BootPolicy
+  /** Keys whose owner the policy's author knows: attestation keys of TPMs, platform keys of CCA, each by its SPKI. */
+  keys?: readonly TrustAnchor[]
   /** `roots`: of attestation keys' certificates. */
   tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }
   token?: {
     kind?: TokenKind
     issuer?: string
     audience?: string
+    /** Keys that may sign tokens, and roots that may certify them: keys in files prove nothing about their owner. */
+    keys?: readonly TrustAnchor[]
+    roots?: readonly TrustAnchor[]
     algorithms?: readonly TokenAlgorithm[]
     claims?: ClaimRules
+    /** Seconds after `iat`. */
+    maximumAge?: number
   }
   release?: { roots: readonly TrustAnchor[]; signer: string; usage?: string }
 }

@@ -213,16 +213,19 @@ describe('PEM among other things', () => {
     ['seven lines with blank ones', `x: ${`${'A+/='.repeat(10)}\n\n`.repeat(7)}`, true],
     ['a mark of no block', '-----END X-----', true],
   ])('stands beside a description, and what may be more is refused: %s', (_, text, more) => {
-    const refused = more ? [{ name: 'x', kind: 'unreadable', code: 'UnknownType' }] : []
+    const refused = more ? { name: 'x', kind: 'unreadable', code: 'UnknownType' } : { name: 'x', kind: 'unused' }
     for (const whole of [`${text}\n${block('CERTIFICATE')}`, `${block('CERTIFICATE')} ${text}\n`])
-      expect(detectPem('x', whole)).toMatchObject([certificates, ...refused])
+      expect(detectPem('x', whole)).toMatchObject([certificates, refused])
   })
 
   it('is read as headers carry it', () => {
     const encoded = encodeURIComponent(block('CERTIFICATE'))
     expect([hasPem(block('CERTIFICATE')), hasPem(encoded), hasPem('BEGIN')]).toEqual([true, true, false])
     expect(detectPem('x', encoded)).toEqual([certificates])
-    expect(detectPem('x', `issuer: ${encoded}\nother: "x"`)).toEqual([certificates])
+    expect(detectPem('x', `issuer: ${encoded}\nother: "x"`)).toEqual([
+      certificates,
+      { name: 'x', kind: 'unused', parts: [{ of: 'x', what: 'a text of 20 characters around the PEM blocks' }] },
+    ])
     expect(detectPem('x', `${encoded}%zz`)).toMatchObject([{ kind: 'unreadable', code: 'InvalidEncoding' }])
   })
 })

@@ -1,5 +1,8 @@
 import type { Piece } from './piece.ts'
 
+/** Layers of text, JSON and gzip in one file: the deepest genuine one has four, and may be wrapped twice when it is sent on. */
+export const maximumLayers = 6
+
 /**
  * Unpacks a whole gzip stream (RFC 1952); undefined if it is damaged, has trailing bytes or exceeds `maximum`. The
  * caller provides it: this package has no decompression.

@@ -2,12 +2,14 @@ import { utf8 } from '../core/bytes/bytes.ts'
 import { ParseError } from '../core/errors.ts'
 import { readJson } from '../tokens/json.ts'
 import { bareSignature, isTpmSignature } from './binary.ts'
-import type { InnerDetector } from './inner.ts'
-import { decodeText, detectBinary } from './decode.ts'
+import { maximumLayers, type InnerDetector } from './inner.ts'
+import { decodeText } from './decode.ts'
 import { hasPem } from './pem-pieces.ts'
-import type { Piece } from './piece.ts'
+import { isRecognised, type Piece } from './piece.ts'
 import { brokenPromise } from './promises.ts'
-import { encodeSnpReport, reportMembers } from './snp-json.ts'
+import { unsupportedObject } from './formats/unsupported.ts'
+import { encodeSnpReport, reportMembers, unreadInReport } from './snp-json.ts'
+import { describeValue, unusedPiece } from './unused/unused.ts'
 
 const maximumDepth = 16
 /** Shorter texts are names and digests, not evidence. */
@@ -36,8 +38,15 @@ export function detectJson(name: string, text: string, depth: number, inner: Inn
   if (Array.isArray(members['keys']) && members['vm-configuration'] !== undefined) {
     return [{ name, kind: 'runtime-claims', bytes: utf8(text) }]
   }
+  if (isKeySet([members]) && (members['n'] !== undefined || members['x'] !== undefined))
+    return [{ name, kind: 'jwks', value: { keys: [members] }, nested: depth > 1 }]
+  return detectMembers(name, members, depth, inner)
+}
+
+/** Pieces inside a CBOR map whose members have names, wherever they are: evidence as JSON has it, with bytes as bytes. */
+export function detectMembers(name: string, members: object, depth: number, inner: InnerDetector): Piece[] {
   const pieces: Piece[] = []
-  walk({ name, depth, inner }, value, 0, pieces)
+  walk({ name, depth, inner }, members, 0, pieces)
   return pieces
 }
 
@@ -59,11 +68,20 @@ function walk(place: Place, value: unknown, level: number, pieces: Piece[]): voi
     pieces.push({ name: place.name, kind: 'unreadable', code: 'TooLarge', reason })
     return
   }
+  const before = pieces.length
+  walkValue(place, value, level, pieces)
+  if (pieces.slice(before).some(({ kind }) => kind !== 'unused')) return
+  // Named once, as a whole; the file itself is then of no known kind.
+  pieces.length = before
+  if (level > 0) pieces.push(unusedPiece(place.name, describeValue(value)))
+}
+
+function walkValue(place: Place, value: unknown, level: number, pieces: Piece[]): void {
   // One by one: a hostile text has more values than a call accepts arguments.
   if (typeof value === 'string') for (const piece of fromString(place, value)) pieces.push(piece)
-  else if (Array.isArray(value)) {
+  else if (Array.isArray(value) || value instanceof Uint8Array) {
     const bytes = byteArray(value)
-    if (bytes !== undefined) pieces.push(...(detectBinary(place.name, bytes, true) ?? []))
+    if (bytes !== undefined) pieces.push(...fromBytes(place, bytes))
     else for (const [index, item] of value.entries()) walk(inside(place, String(index)), item, level + 1, pieces)
   } else if (typeof value === 'object' && value !== null) walkObject(place, value as Members, level, pieces)
 }
@@ -84,12 +102,13 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
       { name: place.name, kind: 'jwks', value: { keys: members['keys'] }, nested: level > 0 || place.depth > 1 },
       'keys',
     )
-  take(quoteOf(place, members, ['message', 'signature']), 'message', 'signature', 'pcrs')
+  take(quoteOf(place, members, ['message', 'signature']), 'message', 'signature', 'pcrs', 'nonce')
   take(
     quoteOf(place, members, ['quoteMessage', 'quoteSignature']),
     'quoteMessage',
     'quoteSignature',
     'pcrs',
+    'nonce',
     'eventLog',
   )
   take(signedText(place, members, 'tcb-info', 'tcbInfo', 'tcb_info'), 'tcb_info', 'tcb_info_signature')
@@ -98,14 +117,21 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
     'qe_identity',
     'qe_identity_signature',
   )
+  const other = unsupportedObject(place.name, members)
+  take(other?.piece, ...(other?.names ?? []))
   const report = encodeSnpReport(members)
-  if (report !== undefined) take({ name: place.name, kind: 'snp-report', bytes: report }, ...reportMembers)
+  if (report !== undefined) {
+    take({ name: place.name, kind: 'snp-report', bytes: report }, ...reportMembers)
+    for (const [member, value] of unreadInReport(members))
+      pieces.push(unusedPiece(`${place.name} ${member}`, describeValue(value)))
+  }
   for (const name of Object.keys(members)) {
     if (taken.has(name)) continue
     const value = members[name]
     const before = pieces.length
     walk(inside(place, name), value, level + 1, pieces)
-    const fault = brokenPromise(place.name, name, value, pieces.slice(before))
+    const found = pieces.slice(before).filter(({ kind }) => kind !== 'unused')
+    const fault = brokenPromise(place.name, name, value, found)
     if (fault !== undefined) pieces.push(fault)
   }
 }
@@ -143,7 +169,7 @@ function quoteOf(place: Place, members: Members, names: readonly [string, string
   if (typeof registers !== 'object' || countOf(registers) > registerCount) return unread('pcrs')
   for (const [index, value] of Object.entries(registers as Members)) {
     const digest = bytesOf(value)
-    if (digest === undefined || !/^\d{1,2}$/.test(index)) return unread('pcrs')
+    if (digest === undefined || !/^(?:0|[1-9]\d?)$/.test(index)) return unread('pcrs')
     pcrs.set(Number(index), digest)
   }
   const [nonce, eventLog] = [bytesOf(members['nonce']), bytesOf(members['eventLog'])]
@@ -186,19 +212,28 @@ const tooDeep = (name: string, reason: string): Piece => ({ name, kind: 'unreada
 
 function fromString(place: Place, text: string): Piece[] {
   if (text.length < minimumLength) return []
-  if (place.depth > 4 && isContainer(text))
+  if (place.depth > maximumLayers && isContainer(text))
     return [tooDeep(place.name, 'It is nested in more layers than any evidence')]
   const found = place.inner.detectText(place.name, text.trim(), place.depth, place.inner.budget)
-  return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
+  return found.filter(isEvidence)
 }
+
+/** Bytes as a list of numbers hold what the same bytes in base64 hold. */
+function fromBytes(place: Place, bytes: Uint8Array): Piece[] {
+  const { inner } = place
+  return inner.detectAt(place.name, bytes, place.depth + 1, inner.budget).filter(isEvidence)
+}
+
+const isEvidence = (piece: Piece): boolean => isRecognised(piece) && piece.kind !== 'signature'
 
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (typeof value === 'string') return value === '' ? new Uint8Array() : decodeText(value)
-  return Array.isArray(value) ? byteArray(value, 0) : undefined
+  return Array.isArray(value) || value instanceof Uint8Array ? byteArray(value, 0) : undefined
 }
 
-function byteArray(value: readonly unknown[], minimum = minimumLength): Uint8Array | undefined {
+function byteArray(value: readonly unknown[] | Uint8Array, minimum = minimumLength): Uint8Array | undefined {
   if (value.length < minimum) return undefined
+  if (value instanceof Uint8Array) return value
   const good = value.every((byte) => Number.isInteger(byte) && (byte as number) >= 0 && (byte as number) <= 255)
   return good ? Uint8Array.from(value as number[]) : undefined
 }

@@ -9,51 +9,52 @@ import { checkNitro } from '../checks/check-nitro.ts'
 import { checkSvsm } from '../checks/check-svsm.ts'
 import { sameKey } from '../azure/runtime-claims.ts'
 import { bundleOf, claimsOf, type TokenBundle } from '../tokens/bundle.ts'
-import { algorithmsOfIssuer } from '../tokens/issuers.ts'
-import { parsePublicKey } from '../x509/public-key.ts'
+import { algorithmsOfToken } from '../tokens/issuers.ts'
+import type { PublicKey } from '../x509/public-key.ts'
 import { checkSnp } from '../checks/check-snp.ts'
 import { checkTdx } from '../checks/check-tdx.ts'
 import { checkKeyRelease, checkToken } from '../checks/check-token.ts'
 import { checkTpmQuote } from '../checks/check-tpm.ts'
-import { allOf, type Check, failed, firstFailure, skipped } from '../checks/check.ts'
+import { allOf, type Check, failed, firstFailure, keyNotEndorsed, skipped } from '../checks/check.ts'
+import { type Verdict, verdictOf } from '../checks/verdict.ts'
 import { ParseError } from '../core/errors.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 import { parseSnpReport } from '../snp/report.ts'
 import type { OpenAdvisory } from '../snp/platform.ts'
 import { advisoriesNotShown, openAdvisories } from '../snp/tcb-minimum.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
-import { type Jwk, parseJwks } from '../tokens/keys.ts'
 import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
-import { keyIn, tdReportIn } from './attestation-keys.ts'
+import { keyIn, platformKeys, tdReportIn, type TokenKeys, tokenKeys } from './attestation-keys.ts'
 import { baseline, type EvidencePolicy } from './evidence-policy.ts'
 import { isStatement } from './ledger.ts'
 import { leftovers } from './leftovers.ts'
-import { placeLogs } from './logs.ts'
+import { placeLogs, recordLogs } from './logs.ts'
 import { judgeMaterials } from './materials.ts'
-import { maximumCertificates, named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
+import { namesKey } from '../tpm/named-keys.ts'
+import { excessOf, named, type Piece, type PieceKind, type PieceOf, type Unused } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
-import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
+import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes, uncertified } from './tpm-quotes.ts'
 import { platformsIn, type Said, whatIsSaid } from './said.ts'
 import { withoutLog, withoutQuote } from './unanswered.ts'
 import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
-
-/** `nothing`: the pieces are valid but attest nothing that could be accepted: only certificates, lists or logs. */
-export type Verdict = 'accepted' | 'refused' | 'unjudged' | 'nothing'
+import { whatIsUnused } from './unused/unused.ts'
 
 export interface Judgement {
   check: Check
   verdict: Verdict
-  /** Code of the first failed check, for programs. */
+  /** Code of the first failed check, or `KeyNotEndorsed`, for programs. */
   code?: string
   /** What the evidence states about its machine: only as trustworthy as the verdict. */
   says: Said[]
   /** Reference values that were not given, so nothing was compared with them. */
   unasked: string[]
+  /** What the verdict does not depend on: nothing reads it, or nothing vouches for it. */
+  unused: Unused[]
   /** What AMD's advisory table says about the platforms. */
   advisories: JudgedAdvisory[]
 }
@@ -71,12 +72,11 @@ interface JudgeInput extends VerifyContext {
   anchors: TrustAnchors
   at: Date
   policy?: EvidencePolicy
+  /** An installation's CA, which endorses its guests' attestation keys and its vault's releases. It demands nothing. */
+  authority?: EvidencePolicy['release']
   /** Reports that time is up. Called before each statement is judged, because this package has no clock. */
   expired?: (() => boolean) | undefined
 }
-
-/** Pieces in one judgement; a stored boot has 20. */
-const maximumPieces = 512
 
 class OutOfTime extends Error {}
 
@@ -102,33 +102,15 @@ export async function judge(o: JudgeInput): Promise<Judgement> {
   const pieces = excess === undefined ? o.pieces : []
   const pool = await Pool.of([...pieces, ...(o.library ?? [])], o.at, anchors, o)
   const check = allOf('evidence', excess === undefined ? await judgeWithin(o, pool) : [excess])
-  const code = firstFailure(check)?.code
-  const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
-  const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
+  const verdict = verdictOf(check, o.pieces.some(isStatement))
+  const code = verdict === 'unendorsed' ? keyNotEndorsed : firstFailure(check)?.code
   const says = whatIsSaid(pieces, pool)
   const asked = unasked(o.policy ?? {}, pieces)
   const advisories = platformsIn(pieces, pool).flatMap(({ of, platform }) =>
     [...openAdvisories(platform), ...advisoriesNotShown(platform)].map((each) => ({ of, ...each })),
   )
-  return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, advisories }
-}
-
-/** The failed check if a judgement has more pieces than it accepts. */
-function excessOf(pieces: readonly Piece[]): Check | undefined {
-  const certificates = pieces.reduce(
-    (sum, each) => sum + (each.kind === 'certificates' ? each.certificates.length : 0),
-    0,
-  )
-  const counts: [string, number, number][] = [
-    ['pieces', pieces.length, maximumPieces],
-    ['certificates', certificates, maximumCertificates],
-  ]
-  const over = counts.find(([, found, most]) => found > most)
-  if (over === undefined) return undefined
-  const [what, found, most] = over
-  const message = 'This is too much for one verification: verify each machine separately'
-  const facts = { expected: `at most ${most} ${what}`, found: `${found}` }
-  return failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))
+  const unused = await whatIsUnused(pieces, pool.ledger)
+  return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, unused, advisories }
 }
 
 async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {
@@ -145,6 +127,7 @@ class Judge {
   readonly #anchors: TrustAnchors
   readonly #at: Date
   readonly #policy: EvidencePolicy
+  readonly #authority: EvidencePolicy['release']
   readonly #pool: Pool
   readonly #context: VerifyContext
   readonly #expired: () => boolean
@@ -156,6 +139,7 @@ class Judge {
     this.#anchors = o.anchors
     this.#at = o.at
     this.#policy = o.policy ?? {}
+    this.#authority = o.authority
     this.#pool = pool
   }
 
@@ -163,7 +147,7 @@ class Judge {
     const unreadable = [...this.#of('unreadable'), ...this.#of('unknown')].map(unreadableCheck)
     if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials()), ...(await this.#images())]
     const context = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
-    const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...context })
+    const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...context, authority: this.#authority })
     const quotes = signed.filter(({ quote }) => !isCreation(quote.message))
     const creations = signed.filter(({ quote }) => isCreation(quote.message))
     const azure = this.#of('hcl-report')
@@ -173,6 +157,7 @@ class Judge {
       bytes === undefined ? [] : [{ name, kind: 'event-log', bytes }],
     )
     const logs = await placeLogs({ logs: [...this.#of('event-log'), ...beside], tpm: quotes, td: tdQuotes })
+    recordLogs(this.#pool.ledger, quotes, logs.ofTds)
     const checks: Check[] = []
     const siblings = new Set<Uint8Array>()
     for (const hcl of this.#each('hcl-report')) {
@@ -226,7 +211,7 @@ class Judge {
       checks.push(named(piece, check))
     }
     checks.push(...(await this.#foreign()))
-    const keys = this.#tokenKeys()
+    const keys = tokenKeys({ of: (kind) => this.#of(kind), pool: this.#pool, policy: this.#policy })
     const bundle = await bundleOf(this.#of('token').map(({ text }) => text))
     for (const token of this.#each('token')) {
       checks.push(named(token, await this.#token(token.text, { keys, reportData, bundle })))
@@ -235,7 +220,8 @@ class Judge {
     for (const release of this.#each('release')) checks.push(named(release, await this.#release(release.text)))
     const holds = allOf('evidence', checks).outcome === 'passed'
     const left = await leftovers({ pieces: this.#pieces, pool: this.#pool, attestationKeys, holds })
-    return [...checks, ...left, ...unusedRules(this.#policy, this.#pieces), ...unreadable]
+    const unused = [...uncertified(signed, this.#policy), ...unusedRules(this.#policy, this.#pieces)]
+    return [...checks, ...left, ...unused, ...unreadable]
   }
 
   async #materials(): Promise<Check[]> {
@@ -289,8 +275,9 @@ class Judge {
     return { chain, crl }
   }
 
-  #tdxParts(quote: Uint8Array): Pick<AzureParts, 'collateral' | 'pckChain'> {
-    return { collateral: this.#pool.tdxCollateral(quote), pckChain: this.#pool.pckChain(quote) }
+  #tdxParts(quote: Uint8Array): Pick<AzureParts, 'collateral' | 'pckChain' | 'files'> {
+    const collateral = this.#pool.tdxCollateral(quote)
+    return { collateral, pckChain: this.#pool.pckChain(quote), files: this.#pool.filesOf(collateral) }
   }
 
   async #tdx({ bytes: quote }: PieceOf<'tdx-quote'>): Promise<Check> {
@@ -320,6 +307,7 @@ class Judge {
   ): AzureParts {
     const report = attempt(() => parseHclReport(hcl.bytes))
     const akPublic = publicOf(hcl, (kind) => this.#of(kind))
+    this.#pool.ledger.apply(akPublic)
     const { hcl: hclPolicy, snp, tdx } = this.#policy
     return {
       hclReport: hcl.bytes,
@@ -329,23 +317,15 @@ class Judge {
       akPublic,
       quotes: quotes.map(({ quote }) => quote),
       // A paravisor runs at level 0: from any other level, this is a guest's report that claims to be the paravisor's.
-      snpPolicy: { ...(snp ?? baseline.snp), vmpls: [0] },
+      snpPolicy: { ...(snp ?? baseline.snp), vmpls: (snp?.vmpls ?? [0]).filter((level) => level === 0) },
       tdxPolicy: tdx ?? baseline.tdx,
       hclPolicy,
     }
   }
 
-  /** Keys of the sets that the user gave as separate files; undefined without any. */
-  #tokenKeys(): Jwk[] | undefined {
-    if (this.#of('token').length === 0) return undefined
-    const sets = this.#of('jwks').filter(({ nested }) => !nested)
-    this.#pool.ledger.use(...sets.map(({ value }) => JSON.stringify(value)))
-    return sets.length === 0 ? undefined : sets.flatMap(({ value }): Jwk[] => attempt(() => parseJwks(value)) ?? [])
-  }
-
   async #token(
     token: string,
-    { keys, ...beside }: { keys: Jwk[] | undefined; reportData: readonly Uint8Array[]; bundle: TokenBundle },
+    { keys, ...beside }: { keys: TokenKeys; reportData: readonly Uint8Array[]; bundle: TokenBundle },
   ): Promise<Check> {
     const rules = this.#policy.token ?? {}
     const { check } = await checkToken({
@@ -353,10 +333,12 @@ class Judge {
       issuer: rules.issuer ?? 'any',
       at: this.#at,
       ...beside,
-      keys,
+      keys: keys.of(token),
+      pins: keys.pins,
+      maximumAge: rules.maximumAge,
       kind: rules.kind,
       audience: rules.audience,
-      algorithms: rules.algorithms ?? algorithmsOfIssuer(claimsOf(token)?.['iss']),
+      algorithms: rules.algorithms ?? algorithmsOfToken(claimsOf(token)),
       claims: rules.claims,
     })
     return check
@@ -371,11 +353,13 @@ class Judge {
       const o = { document: piece.bytes, anchors: this.#anchors.aws ?? [], at, nonce, pcrs, primitives, cache }
       checks.push(named(piece, await checkNitro(o)))
     }
-    const own = this.#of('public-key').filter(({ nested }) => !nested)
-    const keys = own.flatMap(({ spki }) => attempt(() => parsePublicKey(spki)) ?? [])
+    const given = await platformKeys((kind) => this.#of(kind))
+    const keys = given.map(({ key }) => key)
     for (const piece of this.#each('cca-token')) {
-      const { check, key } = await checkCca({ token: piece.bytes, keys, nonce, primitives, cache })
-      this.#pool.ledger.use(key?.spki)
+      const isEndorsed = async ({ spki }: PublicKey): Promise<boolean> => namesKey(this.#policy.keys ?? [], spki)
+      const policy = this.#policy.cca
+      const { check, key } = await checkCca({ token: piece.bytes, keys, isEndorsed, nonce, policy, primitives, cache })
+      this.#pool.ledger.use(given.find((each) => each.key === key)?.used)
       checks.push(named(piece, check))
     }
     const reports = this.#of('snp-report').flatMap(({ bytes }) => attempt(() => parseSnpReport(bytes)) ?? [])
@@ -386,8 +370,9 @@ class Judge {
   }
 
   async #release(jws: string): Promise<Check> {
-    const rules = this.#policy.release ?? { roots: genuineVaultAnchors, signer: vaultSigner }
-    if (this.#policy.release === undefined && this.#anchors.simulated) {
+    const own = this.#policy.release ?? this.#authority
+    const rules = own ?? { roots: genuineVaultAnchors, signer: vaultSigner }
+    if (own === undefined && this.#anchors.simulated) {
       return skipped('release.signer', 'The roots of this installation’s vault were not given')
     }
     return (await checkKeyRelease({ jws, at: this.#at, ...rules })).check

@@ -84,7 +84,7 @@ function unusedFiles(o: Judged): Check[] {
     files.set(file, [...(files.get(file) ?? []), piece])
   }
   return [...files].flatMap(([file, own]) => {
-    if (own.some((piece) => judged.has(piece) || isUsed(piece, ledger))) return []
+    if (own.some((piece) => piece.kind !== 'unused' && (judged.has(piece) || isUsed(piece, ledger)))) return []
     const message = `${file}: nothing else needs it; remove it, or add the evidence it belongs to`
     return own.slice(0, 1).map((piece) => named(piece, skipped('file.used', message)))
   })

@@ -1,6 +1,7 @@
 import { checkEventLog } from '../checks/check-log.ts'
 import type { Check } from '../checks/check.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
+import type { Ledger } from './ledger.ts'
 import type { PieceOf } from './piece.ts'
 import { attempt } from './pool.ts'
 import type { JudgedQuote } from './tpm-quotes.ts'
@@ -34,6 +35,20 @@ export async function placeLogs(o: {
     else unbound.push(log)
   }
   return { ofTds, unbound }
+}
+
+/** Notes which registers each log has to replay to. */
+export function recordLogs(
+  ledger: Ledger,
+  tpm: readonly JudgedQuote[],
+  ofTds: ReadonlyMap<PieceOf<'tdx-quote'>, readonly Log[]>,
+): void {
+  for (const { quote } of tpm) {
+    const reader = { bank: quote.bank ?? 'sha256', registers: new Set(quote.pcrs?.keys()) } as const
+    for (const log of [quote.eventLog, ...(quote.furtherLogs ?? [])]) if (log !== undefined) ledger.read(log, reader)
+  }
+  const rtmrs = { bank: 'sha384', registers: new Set([1, 2, 3, 4]) } as const
+  for (const log of [...ofTds.values()].flat()) ledger.read(log.bytes, rtmrs)
 }
 
 const replays = ({ children }: Check): boolean =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat, utf8 } from '../core/bytes/bytes.ts'
-import { parseGuid } from '../core/bytes/guid.ts'
+import { fromHex } from '../core/bytes/hex.ts'
 import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { intelQeVendorId } from '../tdx/verify.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
@@ -169,7 +169,8 @@ describe('bytes are known by their marks', () => {
     ['RSASSA with a hash below the first', Uint8Array.of(0, 0x14, 0, 0x03, 0, 2, 0, 0), undefined],
     ['RSAPSS of another length', Uint8Array.of(0, 0x16, 0, 0x0b, 0, 3, 0, 0), undefined],
     ['ECDSA of the longest numbers', concat(Uint8Array.of(0, 0x18, 0, 0x0b, 0, 66), filled(134, 1)), 'tpm-signature'],
-    ['ECDSA longer than these', concat(Uint8Array.of(0, 0x18, 0, 0x0b, 0, 66), filled(135, 1)), undefined],
+    ['ECDSA longer than these', concat(Uint8Array.of(0, 0x18, 0, 0x0b, 0, 66), filled(135, 1)), 'tpm-signature'],
+    ['two marks of none', concat(Uint8Array.of(0, 0x19, 0, 0x1b, 0, 66), filled(135, 1)), undefined],
     ['another scheme', Uint8Array.of(0, 0x19, 0, 0x0b, 0, 2, 0, 0), undefined],
     [
       'a certificate with long lengths',
@@ -236,7 +237,11 @@ describe('what is taken apart', () => {
   })
 
   const entry = (guid: string, offset: number, length: number): Uint8Array =>
-    new ByteWriter().bytes(parseGuid(guid)).u32le(offset).u32le(length).finish()
+    new ByteWriter()
+      .bytes(fromHex(guid.replaceAll('-', '')))
+      .u32le(offset)
+      .u32le(length)
+      .finish()
   const vcek = '63da758d-e664-4564-adc5-f4b93be8accd'
   const list = '92f81bc3-5811-4d3d-97ff-d19f88dc67ea'
   const own = '01234567-e664-4564-adc5-f4b93be8accd'
@@ -253,19 +258,37 @@ describe('what is taken apart', () => {
     expect(detectBinary('x', bytes, true)).toEqual([{ name: 'x', kind: 'tpm-public', bytes, nested: true }])
   })
 
-  it('is the table of a host, of which its own kinds are passed over', () => {
-    const pieces = [
+  const unused = (what: string, from: number, length: number): object => ({
+    name: 'x',
+    kind: 'unused',
+    parts: [{ of: 'x', what, ranges: [{ from, length }] }],
+  })
+
+  it('is the table of a host, of which its own kinds are named as unused', () => {
+    const pieces = (base = 0): object[] => [
       { name: 'x', kind: 'certificates', certificates: [Uint8Array.of(1, 2)] },
+      unused(`entry ${own}`, base + 98, 1),
       { name: 'x', kind: 'crl', bytes: Uint8Array.of(3, 4, 5) },
     ]
-    expect(readCertificateTable('x', table)).toEqual(pieces)
-    expect(detectBinary('x', table, false)).toEqual(pieces)
+    expect(readCertificateTable('x', table)).toEqual(pieces())
+    expect(detectBinary('x', table, false)).toEqual(pieces())
     expect(detectBinary('x', concat(report, table), false)).toEqual([
       { name: 'x', kind: 'snp-report', bytes: report },
-      ...pieces,
+      ...pieces(1184),
     ])
     expect(detectBinary('x', concat(utf8('HCLA'), new Uint8Array(1180), table), false)).toMatchObject([
       { kind: 'hcl-report' },
+    ])
+  })
+
+  it('is a table whose kinds are named in the order of their text alone', () => {
+    // Microsoft's order of the same text: the first three parts with their bytes reversed.
+    const swapped = ['8d75da63-64e6-6445-adc5-f4b93be8accd', vcek] as const
+    const of = (guid: string): unknown =>
+      readCertificateTable('x', concat(entry(guid, 48, 1), new Uint8Array(24), Uint8Array.of(7)))
+    expect(swapped.map(of)).toEqual([
+      undefined,
+      [{ name: 'x', kind: 'certificates', certificates: [Uint8Array.of(7)] }],
     ])
   })
 
@@ -306,7 +329,11 @@ describe('what is taken apart', () => {
     const found = [{ name: 'x', kind: 'snp-report', bytes: report }]
     expect(of(concat(head, report))).toEqual(found)
     expect(of(concat(head, report, new Uint8Array(2784)))).toEqual(found)
-    for (const header of [20, 32]) expect(of(concat(utf8('HCLA'), new Uint8Array(header - 4), report))).toEqual(found)
+    for (const header of [20, 32])
+      expect(of(concat(utf8('HCLA'), new Uint8Array(header - 4), report))).toEqual([
+        ...found,
+        unused('header of the paravisor', 0, header),
+      ])
     for (const wrong of [edited(head, [0, 1]), edited(head, [4, 1]), edited(head, [8, 1])])
       expect(of(concat(wrong, report))).not.toEqual(found)
     expect(of(concat(head, report, Uint8Array.of(1)))).not.toEqual(found)

@@ -1,6 +1,7 @@
 import { ParseError } from '../core/errors.ts'
 import { parsePem } from '../x509/pem.ts'
 import type { Piece } from './piece.ts'
+import { describeValue, unusedPiece } from './unused/unused.ts'
 
 const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X509 CRL'])
 
@@ -53,6 +54,9 @@ function detectBlocks(name: string, text: string): Piece[] {
     const reason = 'The file contains more than PEM blocks and their description: pass that part as a separate file'
     pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason })
   }
+  const around = text.replace(block, '').trim()
+  if (around !== '' && !holdsMore(text))
+    pieces.push(unusedPiece(name, `${describeValue(around)} around the PEM blocks`))
   for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {
     if (label === undefined || readLabels.has(label)) continue
     pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is not evidence` })

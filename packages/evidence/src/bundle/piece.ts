@@ -1,6 +1,21 @@
-import type { Check } from '../checks/check.ts'
-import type { ParseErrorCode } from '../core/errors.ts'
+import { type Check, failed } from '../checks/check.ts'
+import { ParseError, type ParseErrorCode } from '../core/errors.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
+
+/** A part of a file that nothing reads, or that nothing vouches for: the verdict does not depend on it. */
+export interface Unused {
+  /** File, and place in it. */
+  of: string
+  /** For example `a text of 12 characters`. */
+  what: string
+  /** Where it is in the bytes of `of`; absent for all of them. */
+  ranges?: readonly Range[]
+}
+
+export interface Range {
+  from: number
+  length: number
+}
 
 /** Kinds of evidence that their bytes identify. */
 export const binaryKinds = [
@@ -53,7 +68,10 @@ export type Piece = { name: string; file?: string } & (
   | { kind: 'runtime-claims'; bytes: Uint8Array }
   /** A signature that does not name its scheme. */
   | { kind: 'signature'; bytes: Uint8Array }
-  | { kind: 'unknown'; reason: string }
+  /** Parts of a file that no reader takes. */
+  | { kind: 'unused'; parts: readonly Unused[] }
+  /** `recognised`: it is evidence or reference values of a kind that is not verified here. */
+  | { kind: 'unknown'; reason: string; recognised?: true }
   /** Declared as evidence, but unreadable: an error, never skipped. */
   | { kind: 'unreadable'; code: ParseErrorCode; reason: string }
 )
@@ -63,6 +81,29 @@ export type PieceOf<K extends PieceKind> = Extract<Piece, { kind: K }>
 
 /** Certificates in all pieces of a judgement: each chain is searched among all of them. */
 export const maximumCertificates = 1_000
+/** Pieces in one judgement; a stored boot has 20. */
+const maximumPieces = 512
+
+/** The failed check if a judgement has more pieces than it accepts. */
+export function excessOf(pieces: readonly Piece[]): Check | undefined {
+  const certificates = pieces.reduce(
+    (sum, each) => sum + (each.kind === 'certificates' ? each.certificates.length : 0),
+    0,
+  )
+  const counts: [string, number, number][] = [
+    ['pieces', pieces.filter(({ kind }) => kind !== 'unused').length, maximumPieces],
+    ['certificates', certificates, maximumCertificates],
+  ]
+  const over = counts.find(([, found, most]) => found > most)
+  if (over === undefined) return undefined
+  const [what, found, most] = over
+  const message = 'This is too much for one verification: verify each machine separately'
+  const facts = { expected: `at most ${most} ${what}`, found: `${found}` }
+  return failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))
+}
+
+/** False for bytes of which nobody knows what they are. */
+export const isRecognised = (piece: Piece): boolean => piece.kind !== 'unknown' || piece.recognised === true
 
 /** The check, with the name of the file it is about. */
 export function named(piece: Piece, check: Check): Check {

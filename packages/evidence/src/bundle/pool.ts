@@ -1,3 +1,4 @@
+import type { CollateralFiles } from '../checks/check-tdx-platform.ts'
 import { equal, isZero } from '../core/bytes/bytes.ts'
 import { toBase64 } from '../core/bytes/base64.ts'
 import { readEndorsement } from '../snp/endorse.ts'
@@ -47,6 +48,8 @@ export class Pool {
   /** Intel's, of both kinds. */
   readonly #texts: readonly string[]
   readonly #at: Date
+  /** Name of the piece that holds a text or a list. */
+  readonly #names: ReadonlyMap<Uint8Array | string, string>
 
   #signer: readonly Certificate[] = []
   /** Roots whose keys are pinned: test and other roots have the same names. */
@@ -82,13 +85,26 @@ export class Pool {
       piece.kind === 'tcb-info' || piece.kind === 'qe-identity' ? [piece.text] : [],
     )
     this.#at = at
+    this.#names = new Map(
+      pieces.flatMap((piece): [Uint8Array | string, string][] =>
+        piece.kind === 'crl'
+          ? [[piece.bytes, piece.name]]
+          : piece.kind === 'tcb-info' || piece.kind === 'qe-identity'
+            ? [[piece.text, piece.name]]
+            : [],
+      ),
+    )
   }
 
-  /** Certificates from this one up to a self-signed one, matched by name; stops at an absent issuer. */
-  chainFrom(leaf: Certificate): Certificate[] {
+  /**
+   * Certificates from this one up to a self-signed one, matched by name; stops at an absent issuer.
+   * @param own certificates that came with it
+   */
+  chainFrom(leaf: Certificate, own: readonly Certificate[] = []): Certificate[] {
     const chain = [leaf]
+    const all = [...own, ...this.certificates]
     for (let last = leaf; chain.length < 6 && !sameName(last.issuer, last.subject);) {
-      const issuers = this.certificates.filter((each) => sameName(each.subject, last.issuer))
+      const issuers = all.filter((each) => sameName(each.subject, last.issuer))
       const issuer = this.#best(issuers, last)
       if (issuer === undefined) break
       chain.push(issuer)
@@ -173,6 +189,7 @@ export class Pool {
     const found =
       own.find((crl) => crl.thisUpdate <= this.#at && crl.nextUpdate !== undefined && this.#at <= crl.nextUpdate) ??
       own[0]
+    this.ledger.apply(found?.raw)
     return found?.raw
   }
 
@@ -243,6 +260,13 @@ export class Pool {
       ...(pckCrl === undefined ? {} : { pckCrl }),
       ...(rootCaCrl === undefined ? {} : { rootCaCrl }),
     }
+  }
+
+  /** Where the parts of collateral were found, for display. */
+  filesOf(collateral: Partial<TdxCollateral>): CollateralFiles {
+    const parts = ['tcbInfo', 'qeIdentity', 'pckCrl', 'rootCaCrl'] as const
+    const named = parts.map((part) => [part, this.#names.get(collateral[part] ?? '')?.trim()] as const)
+    return Object.fromEntries(named.filter(([, name]) => name !== undefined && name !== ''))
   }
 
   /** Readable texts with this member: currently valid ones first, then the newest. */

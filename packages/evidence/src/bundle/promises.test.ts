@@ -49,6 +49,8 @@ describe('a name promises', () => {
       member,
       statements,
     ]),
+    ['outblob', statements],
+    ['auxblob', ['certificates', 'crl']],
     ['evidence', all],
     ...['cc_eventlog', 'eventLog', 'tcgLogs', 'CCEL'].map((member): [string, readonly PieceKind[]] => [
       member,

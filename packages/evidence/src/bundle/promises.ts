@@ -14,6 +14,11 @@ const promised: ReadonlyMap<string, Promised> = new Map<string, Promised>([
   ...['attestationreport', 'snpreport', 'sevsnpreport', 'report', 'hclreport', 'hardwarereport'].map(
     (name) => [name, statements] as const,
   ),
+  // Linux, configfs-tsm: the statement, and the host's certificates with it.
+  ['outblob', statements],
+  ['auxblob', ['certificates', 'crl']],
+  ...['vcek', 'vlek'].map((name) => [name, ['certificates'] as const] as const),
+  ...['svsmmanifest', 'manifestblob'].map((name) => [name, ['svsm-manifest'] as const] as const),
   ...['quote', 'tdquote', 'tdxquote', 'tpmquote', 'tdreport'].map((name) => [name, statements] as const),
   ['evidence', 'any'],
   ...['cceventlog', 'eventlog', 'tcglogs', 'ccel'].map((name) => [name, ['event-log'] as const] as const),
@@ -34,7 +39,8 @@ export function brokenPromise(
 ): Piece | undefined {
   const kinds = promised.get(member.toLowerCase().replaceAll(/[^a-z]/g, '')) ?? promisedByWord(member, value)
   if (kinds === undefined || isNothing(value)) return undefined
-  if (found.some(({ kind }) => kinds === 'any' || kinds.includes(kind) || kind === 'unreadable')) return undefined
+  if (found.some(({ kind }) => kinds === 'any' || kinds.includes(kind) || kind === 'unreadable' || kind === 'unknown'))
+    return undefined
   const place = `${name} ${member}`
   const log = kinds.includes('event-log')
   if (log && isList(value)) {
@@ -52,7 +58,7 @@ const longText = 1_000
 const longList = 500
 
 function promisedByWord(member: string, value: unknown): Promised | undefined {
-  const isLong = typeof value === 'string' ? value.length >= longText : Array.isArray(value) && value.length >= longList
+  const isLong = hasLength(value) && value.length >= (typeof value === 'string' ? longText : longList)
   if (!isLong) return undefined
   const named = member
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
@@ -68,8 +74,11 @@ function isList(value: unknown): boolean {
     : Array.isArray(value) && typeof value[0] === 'object'
 }
 
+const hasLength = (value: unknown): value is string | readonly unknown[] | Uint8Array =>
+  typeof value === 'string' || Array.isArray(value) || value instanceof Uint8Array
+
 /** Tools write what they did not collect as null, an empty text or an empty list. */
 function isNothing(value: unknown): boolean {
   if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number') return true
-  return typeof value === 'string' || Array.isArray(value) ? value.length === 0 : false
+  return hasLength(value) && value.length === 0
 }

@@ -10,6 +10,8 @@ import { decodeTcb, describeTcb } from '../snp/tcb.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import { tdAttributes, type TdBody } from '../tdx/td-body.ts'
 import { parseTdReport } from '../tdx/td-report.ts'
+import { earVerifier } from '../tokens/ear.ts'
+import { guestClaims } from '../tokens/guest-claims.ts'
 import { readJsonObject } from '../tokens/json.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { parseTpmsAttest } from '../tpm/attest.ts'
@@ -117,12 +119,18 @@ function tpmRows(message: Uint8Array): Row[] {
 function tokenRows(claims: Readonly<Record<string, unknown>>): Row[] {
   const rows: Row[] = []
   if (typeof claims['iss'] === 'string') rows.push(['issuer', claims['iss']])
+  const verifier = earVerifier(claims)
+  if (verifier !== undefined) rows.push(['verifier', verifier])
   for (const [name, what] of [
     ['iat', 'issued'],
     ['exp', 'valid until'],
   ] as const) {
     const time = timeText(claims[name])
     if (time !== undefined) rows.push([what, time])
+  }
+  for (const { about, path, value, holds } of guestClaims(claims)) {
+    const text = (JSON.stringify(value) ?? '').slice(0, 200)
+    rows.push([about, `${holds ? '' : 'NOT AS REQUIRED: '}${path} ${text}`])
   }
   return rows
 }

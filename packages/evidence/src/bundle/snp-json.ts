@@ -83,6 +83,18 @@ const layout: readonly (readonly [member: string, at: number, form: Form])[] = [
 /** Names of the members of such a report. */
 export const reportMembers: readonly string[] = layout.map(([member]) => member)
 
+const parts: ReadonlySet<string> = new Set('fmc bootloader tee snp microcode build minor major r s'.split(' '))
+
+/** Members inside those of such a report that have no place in its bytes, each with its value. */
+export function unreadInReport(m: Members): [place: string, value: unknown][] {
+  return reportMembers.flatMap((member) => {
+    const value = m[member]
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
+    const inner = Object.entries(value as Members).filter(([name]) => !parts.has(name))
+    return inner.map(([name, unread]): [string, unknown] => [`${member} ${name}`, unread])
+  })
+}
+
 /**
  * Rebuilds, member by member, the bytes of a report that the Rust crate `sev` wrote as JSON. The signature covers the
  * bytes, so nothing is trusted. Undefined if the members are not those of a report, or have a value without bytes.

@@ -1,15 +1,19 @@
 import { sameKey } from '../azure/runtime-claims.ts'
 import type { checkTpmCreation } from '../checks/check-creation.ts'
+import type { Check } from '../checks/check.ts'
 import type { TpmEvidence } from '../checks/check-tpm.ts'
 import { parseTpmsAttest } from '../tpm/attest.ts'
 import { isAttestationKey, parseTpm2bPublic, type TpmPublic, type TpmPublicKey } from '../tpm/public.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
+import type { Certificate } from '../x509/certificate.ts'
 import { keyIn, signs, tpmKeyOf } from './attestation-keys.ts'
 import { bareSignature } from './binary.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
 import type { Ledger } from './ledger.ts'
-import type { Piece, PieceKind, PieceOf } from './piece.ts'
+import { namesTpmKey } from '../tpm/named-keys.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
+import { cannotApply } from './unanswered.ts'
 
 /** A quote with its key and, if a paravisor's report names that key, the report. */
 export interface JudgedQuote {
@@ -65,6 +69,8 @@ export async function tpmQuotes(o: {
   pool: Pool
   ledger: Ledger
   policy: EvidencePolicy
+  /** Its roots are those of attestation keys' certificates if the policy names none. */
+  authority?: EvidencePolicy['release'] | undefined
   at: Date
 }): Promise<JudgedQuote[]> {
   const { of, policy, ledger } = o
@@ -80,12 +86,22 @@ export async function tpmQuotes(o: {
   for (const [index, piece] of of('tpm-attest').entries()) {
     const found = signatures[index]
     ledger.use(found?.bytes)
-    const bare = found === undefined ? new Uint8Array() : found.kind === 'signature' ? found.bytes : undefined
-    const signature = bare === undefined ? (found as PieceOf<'tpm-signature'>).bytes : bareSignature(bare)
+    const signature = found?.kind === 'signature' ? bareSignature(found.bytes) : found?.bytes
     quotes.push({ piece, quote: { message: piece.bytes, signature, ...shared } })
   }
   for (const each of quotes) await findKey(each, o)
   return quotes
+}
+
+/** Statements by keys that no certificate endorses, where the policy names the roots of such certificates. */
+export function uncertified(signed: readonly JudgedQuote[], policy: EvidencePolicy): Check[] {
+  if (policy.tpm?.roots === undefined) return []
+  return signed.flatMap(({ piece, owner, quote: { akPublic, keyBoundBy: by } }) => {
+    // A key that the policy names is known without a certificate.
+    if (by === 'caller' || typeof by === 'object' || (owner ?? akPublic) === undefined) return []
+    const found = owner === undefined ? 'a key without one' : 'a key that the paravisor’s report binds'
+    return [named(piece, cannotApply('tpm.roots', 'the certificate of the attestation key', found))]
+  })
 }
 
 /** Whether this states that the TPM created an object, and so is not a quote of registers. */
@@ -105,10 +121,7 @@ export function creationOf({ quote, owner }: JudgedQuote, of: Of): Parameters<ty
   return { ...quote, objects, ...(owner === undefined ? {} : { akPublic: owner, keyBoundBy: 'claims' as const }) }
 }
 
-async function findKey(
-  each: JudgedQuote,
-  o: { of: Of; pool: Pool; ledger: Ledger; policy: EvidencePolicy; at: Date },
-): Promise<void> {
+async function findKey(each: JudgedQuote, o: Parameters<typeof tpmQuotes>[0]): Promise<void> {
   const { quote } = each
   for (const hcl of o.of('hcl-report')) {
     const key = keyIn(hcl)
@@ -126,17 +139,34 @@ async function findKey(
   if (chosen !== undefined) {
     const { piece, material } = chosen
     quote.akPublic = material
-    // A file that the user names is known to the user.
-    if (!piece.nested) quote.keyBoundBy = 'caller'
+    if (await namesTpmKey(o.policy.keys ?? [], chosen.key)) quote.keyBoundBy = 'caller'
+    else if (!piece.nested) quote.keyBoundBy = 'file'
     o.ledger.use(piece.kind === 'public-key' ? piece.spki : piece.bytes)
     return
   }
-  for (const certificate of o.pool.certificates) {
+  for (const certificate of await signersOf(quote, o.pool.certificates)) {
     const key = tpmKeyOf(certificate.publicKey)
-    if (key === undefined || !(await signs(key, quote))) continue
+    if (key === undefined) continue
     quote.akPublic = key
     const chain = o.pool.chainFrom(certificate).map(({ raw }) => raw)
     o.ledger.use(...chain)
-    quote.keyBoundBy = { chain, roots: o.policy.tpm?.roots, at: o.at }
+    quote.keyBoundBy = { chain, roots: o.policy.tpm?.roots ?? o.authority?.roots, at: o.at }
   }
+}
+
+/** EKU of an attestation key (TCG, EK Credential Profile and AIK certificates: tcg-kp-AIKCertificate). */
+const attestationKeyUsage = '2.23.133.8.3'
+
+/** Certificates of the key that signed; if none did, the only attestation key's, so that the bad signature is named. */
+async function signersOf(quote: TpmEvidence, certificates: readonly Certificate[]): Promise<Certificate[]> {
+  const keys = await Promise.all(
+    certificates.map(async (certificate) => {
+      const key = tpmKeyOf(certificate.publicKey)
+      return key !== undefined && (await signs(key, quote)) ? [certificate] : []
+    }),
+  )
+  const signers = keys.flat()
+  if (signers.length > 0) return signers
+  const stated = certificates.filter(({ extendedKeyUsage: usage }) => usage?.includes(attestationKeyUsage))
+  return stated.length === 1 ? stated : []
 }

@@ -1,4 +1,5 @@
-import { type Check, skipped } from '../checks/check.ts'
+import { type Check, failed, skipped } from '../checks/check.ts'
+import { VerificationError } from '../core/errors.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
 import { named, type Piece } from './piece.ts'
 
@@ -18,4 +19,10 @@ export function withoutQuote(hcl: Piece, { tpm, boot }: EvidencePolicy): Check[]
 export function withoutLog(quote: Piece, { boot }: EvidencePolicy): Check[] {
   if (boot === undefined) return []
   return [named(quote, skipped('policy.used', 'The policy asks for an event log of this TD, and none was given'))]
+}
+
+/** Refuses evidence to which members of the policy cannot apply. */
+export function cannotApply(members: string, expected: string, found: string): Check {
+  const message = `The policy’s ${members} cannot apply to this evidence: remove it from the policy, or give ${expected}`
+  return failed('policy.used', new VerificationError({ code: 'RuleNotApplicable', message, expected, found }))
 }

@@ -35,6 +35,7 @@ const pieces = {
   cca: { name: '', kind: 'cca-token', bytes },
   svsm: { name: '', kind: 'svsm-manifest', bytes },
   claims: { name: '', kind: 'runtime-claims', bytes },
+  vaultRelease: { name: '', kind: 'release', text: '' },
   log: { name: '', kind: 'event-log', bytes },
   certificates: { name: '', kind: 'certificates', certificates: [] },
   // The kind is already known; its bytes are not checked for other kinds.
@@ -63,7 +64,7 @@ describe('reference values that nobody gave', () => {
       ['attest', quoted],
       ['token', ['token.issuer', 'token.claims']],
       ['nitro', quoted],
-      ['cca', ['--nonce, tpm.nonce']],
+      ['cca', ['--nonce, tpm.nonce', 'cca.initialMeasurements']],
       ...(['creation', 'heldCreation', 'unreadHcl', 'svsm', 'claims', 'log', 'certificates', 'likeHcl'] as const).map(
         (name): [Named, string[]] => [name, []],
       ),
@@ -89,9 +90,12 @@ describe('reference values that nobody gave', () => {
       [{ boot: {} }, 'quote', ['--nonce, tpm.nonce']],
       [{ tpm: { nonce: bytes } }, 'nitro', ['tpm.pcrs']],
       [{ tpm: { pcrs: registers } }, 'nitro', ['--nonce, tpm.nonce']],
-      [{ tpm: { nonce: bytes } }, 'cca', []],
+      [{ tpm: { nonce: bytes } }, 'cca', ['cca.initialMeasurements']],
+      [{ cca: { initialMeasurements: [zero] } }, 'cca', ['--nonce, tpm.nonce']],
       [{ token: { issuer: 'x' } }, 'token', ['token.claims']],
       [{ token: { claims: {} } }, 'token', ['token.issuer']],
+      [{ token: { keys: [] } }, 'token', ['token.claims']],
+      [{ token: { roots: [] } }, 'token', ['token.claims']],
     ] as [EvidencePolicy, Named, string[]][]) {
       expect([Object.keys(policy), name, lines(policy, name)]).toEqual([Object.keys(policy), name, left])
     }
@@ -100,14 +104,18 @@ describe('reference values that nobody gave', () => {
 
 describe('a part of a policy', () => {
   const parts: Record<string, EvidencePolicy> = {
-    snp: { snp: { measurements: 'any', reportData: 'any' } },
-    tdx: { tdx: {} },
-    'snp and tdx': { snp: { measurements: 'any', reportData: 'any' }, tdx: {} },
+    snp: { snp: { measurements: [zero], reportData: 'any' } },
+    tdx: { tdx: { mrTds: ['00'] } },
+    'snp and tdx': { snp: { measurements: [zero], reportData: 'any' }, tdx: { mrTds: ['00'] } },
     hcl: { hcl: {} },
     boot: { boot: {} },
     'tpm.nonce': { tpm: { nonce: bytes } },
     'tpm.pcrs': { tpm: { pcrs: registers } },
     token: { token: {} },
+    cca: { cca: { initialMeasurements: [zero] } },
+    'tpm.roots': { tpm: { roots: [] } },
+    keys: { keys: [] },
+    release: { release: { roots: [], signer: 'any' } },
   }
   const met: Record<string, Named[]> = {
     snp: ['snp', 'snpHcl'],
@@ -118,19 +126,60 @@ describe('a part of a policy', () => {
     'tpm.nonce': ['quote', 'loggedQuote', 'attest', 'nitro', 'cca', 'svsm'],
     'tpm.pcrs': ['quote', 'loggedQuote', 'attest', 'nitro'],
     token: ['token'],
+    cca: ['cca'],
+    'tpm.roots': ['quote', 'loggedQuote', 'attest', 'creation', 'heldCreation'],
+    keys: ['quote', 'loggedQuote', 'attest', 'creation', 'heldCreation', 'cca'],
+    release: ['vaultRelease'],
+  }
+  /** Of a part: what the policy's author wrote. */
+  const membersOf: Record<string, string> = {
+    snp: 'snp.measurements',
+    tdx: 'tdx.mrTds',
+    'snp and tdx': 'snp.measurements, tdx.mrTds',
+    cca: 'cca.initialMeasurements',
+  }
+  /** Evidence to which the part cannot apply. */
+  const wrong: Record<string, Named[]> = {
+    snp: ['tdx', 'tdReport', 'tdxHcl', 'nitro', 'cca'],
+    tdx: ['snp', 'snpHcl', 'nitro', 'cca'],
+    'snp and tdx': ['nitro', 'cca'],
+    cca: ['snp', 'snpHcl', 'tdx', 'tdReport', 'tdxHcl', 'nitro'],
+    'tpm.pcrs': ['cca', 'svsm'],
+    'tpm.roots': ['nitro', 'cca', 'svsm'],
   }
 
-  it.each(Object.keys(parts))('%s keeps the verdict open where nothing is held to it', (name) => {
-    for (const piece of Object.keys(pieces) as Named[]) {
-      const found = unusedRules(parts[name]!, given([piece]))
-      expect([piece, found.map(({ id, outcome, optional }) => [id, outcome, optional])]).toEqual([
-        piece,
-        met[name]!.includes(piece) ? [] : [['policy.used', 'skipped', undefined]],
-      ])
-      expect([piece, unusedRules(parts[name]!, given(['certificates', piece]))]).toEqual([piece, found])
-      if (found.length > 0) expect(found[0]!.message).toContain(`part ${name} was `)
+  it.each(Object.keys(parts))(
+    '%s keeps the verdict open where nothing is held to it, and refuses what it cannot apply to',
+    (name) => {
+      for (const piece of Object.keys(pieces) as Named[]) {
+        const found = unusedRules(parts[name]!, given([piece]))
+        const cannotApply = wrong[name]?.includes(piece) === true
+        const unmet = cannotApply
+          ? ['policy.used', 'failed', 'RuleNotApplicable']
+          : ['policy.used', 'skipped', undefined]
+        expect([piece, found.map(({ id, outcome, code }) => [id, outcome, code])]).toEqual([
+          piece,
+          met[name]!.includes(piece) ? [] : [unmet],
+        ])
+        expect(found.every(({ optional }) => optional === undefined)).toBe(true)
+        expect([piece, unusedRules(parts[name]!, given(['certificates', piece]))]).toEqual([piece, found])
+        const words = cannotApply ? `The policy’s ${membersOf[name] ?? name} cannot apply` : `part ${name} was `
+        if (found.length > 0) expect(found[0]!.message).toContain(words)
+      }
+      expect(unusedRules(parts[name]!, given(['certificates', ...met[name]!]))).toEqual([])
+    },
+  )
+
+  it('that only permits keeps the verdict open also beside other hardware', () => {
+    const open: EvidencePolicy[] = [
+      { snp: { measurements: 'any', reportData: 'any', allow: { debug: true } } },
+      { cca: {} },
+    ]
+    for (const policy of open) {
+      expect(unusedRules(policy, given(['tdx'])).map(({ outcome }) => outcome)).toEqual(['skipped'])
     }
-    expect(unusedRules(parts[name]!, given(['certificates', ...met[name]!]))).toEqual([])
+    const permitted: EvidencePolicy = { tdx: { tcbStatuses: ['OutOfDate'], debugAllowed: true } }
+    expect(unusedRules(permitted, given(['snp'])).map(({ outcome }) => outcome)).toEqual(['skipped'])
   })
 
   it('that is not there asks for nothing', () => {

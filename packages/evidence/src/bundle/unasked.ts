@@ -41,11 +41,12 @@ export function unasked(policy: EvidencePolicy, pieces: readonly Piece[]): strin
       pieces.some(({ kind }) => kind === 'nitro-document' || kind === 'cca-token') && tpm?.nonce === undefined,
       'challenge (--nonce, tpm.nonce): the document may be old',
     ],
+    [lacksRealm(policy, pieces), 'realm measurement (cca.initialMeasurements): the realm may run anything'],
     [
       pieces.some(({ kind }) => kind === 'nitro-document') && tpm?.pcrs === undefined,
       'registers (tpm.pcrs): the enclave may run anything',
     ],
-    [has('token') && token?.issuer === undefined, 'issuer (token.issuer): whoever has a given key is believed'],
+    [has('token') && knowsNoIssuer(policy), 'issuer (token.issuer): whoever has a given key is believed'],
     [has('token') && token?.claims === undefined, 'claims (token.claims): the token may say anything of the machine'],
   ]
   return lines.filter(([wanted]) => wanted).map(([, line]) => line)
@@ -59,4 +60,11 @@ function hardwareOf(piece: Piece): 'snp' | 'snp-hcl' | 'tdx' | 'tdx-hcl' | 'toke
   // A paravisor's report binds its claims.
   const type = attempt(() => parseHclReport(piece.bytes))?.reportType
   return type === 'SNP' ? 'snp-hcl' : type === 'TDX' ? 'tdx-hcl' : undefined
+}
+
+const knowsNoIssuer = ({ token: { issuer, keys, roots } = {} }: EvidencePolicy): boolean =>
+  issuer === undefined && keys === undefined && roots === undefined
+
+function lacksRealm({ cca }: EvidencePolicy, pieces: readonly Piece[]): boolean {
+  return pieces.some(({ kind }) => kind === 'cca-token') && cca?.initialMeasurements === undefined
 }

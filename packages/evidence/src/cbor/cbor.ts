@@ -18,6 +18,7 @@ const maximumItems = 4096
  * Parses exactly one item, strictly: definite and shortest lengths, no duplicate keys, no floating point, text in
  * UTF-8, bounded in depth and number. Encodings are canonical except for the order of keys, which differs between
  * vendors.
+ * @param o.openMap the outermost map may have an indefinite length (RFC 8949, 3.2.2), as AWS writes it: it ends at a break
  * @throws ParseError Truncated, TrailingBytes, NotCanonical, Duplicate, InvalidEncoding, InvalidValue, TooDeep, TooLarge
  * @example
  * import { fromHex } from '@strongroom/evidence'
@@ -27,18 +28,18 @@ const maximumItems = 4096
  * // 23 has a shorter form.
  * parseCbor(fromHex('1817'), 'example') // throws ParseError NotCanonical
  */
-export function parseCbor(bytes: Uint8Array, subject: string): CborValue {
+export function parseCbor(bytes: Uint8Array, subject: string, o: { openMap?: boolean } = {}): CborValue {
   const reader = new ByteReader(bytes, subject)
-  const value = readItem(reader, subject, { left: maximumItems }, 0)
+  const budget = { left: maximumItems }
+  const isOpen = o.openMap === true && bytes[0] === openMap
+  const next = (): CborValue => readItem(reader, subject, budget, isOpen ? 1 : 0)
+  const value = isOpen ? readOpenMap(bytes, reader, next, failAt(reader, subject)) : next()
   reader.end()
   return value
 }
 
 function readItem(reader: ByteReader, subject: string, budget: { left: number }, depth: number): CborValue {
-  const { offset } = reader
-  const fail = (code: ParseError['code'], what: string): never => {
-    throw new ParseError({ code, message: `${subject}: ${what}`, offset })
-  }
+  const fail = failAt(reader, subject)
   if (depth > maximumDepth) fail('TooDeep', 'nested deeper than evidence is')
   if (budget.left-- <= 0) fail('TooLarge', 'more items than evidence has')
   const first = reader.u8('initial byte')
@@ -59,21 +60,39 @@ function readItem(reader: ByteReader, subject: string, budget: { left: number },
   if (major === 4) return Array.from({ length: argument }, next)
   if (major === 6) return { tag: argument, value: next() }
   const map = new Map<number | string, CborValue>()
-  for (let index = 0; index < argument; index++) {
-    const key = next()
-    if (typeof key !== 'number' && typeof key !== 'string')
-      return fail('InvalidValue', 'a key that is not a number or text')
-    if (map.has(key)) fail('Duplicate', `key ${key} twice`)
-    map.set(key, next())
-  }
+  for (let index = 0; index < argument; index++) readEntry(map, next, fail)
   return map
 }
 
-function readArgument(
-  reader: ByteReader,
-  information: number,
-  fail: (code: ParseError['code'], what: string) => never,
-): number {
+type Fail = (code: ParseError['code'], what: string) => never
+
+function failAt({ offset }: ByteReader, subject: string): Fail {
+  return (code, what) => {
+    throw new ParseError({ code, message: `${subject}: ${what}`, offset })
+  }
+}
+
+function readEntry(map: Map<number | string, CborValue>, next: () => CborValue, fail: Fail): void {
+  const key = next()
+  if (typeof key !== 'number' && typeof key !== 'string')
+    return fail('InvalidValue', 'a key that is not a number or text')
+  if (map.has(key)) fail('Duplicate', `key ${key} twice`)
+  map.set(key, next())
+}
+
+/** Initial byte of a map of indefinite length, and the break that ends it. */
+const openMap = 0xbf
+const breakCode = 0xff
+
+function readOpenMap(bytes: Uint8Array, reader: ByteReader, next: () => CborValue, fail: Fail): CborMap {
+  const map = new Map<number | string, CborValue>()
+  reader.u8('initial byte')
+  while (bytes[reader.position] !== breakCode) readEntry(map, next, fail)
+  reader.u8('break')
+  return map
+}
+
+function readArgument(reader: ByteReader, information: number, fail: Fail): number {
   if (information < 24) return information
   if (information > 27) return fail('NotCanonical', 'an indefinite or reserved length')
   const size = information - 24
@@ -90,7 +109,7 @@ function readArgument(
   return Number.isSafeInteger(value) ? value : fail('InvalidValue', 'a number beyond 2^53')
 }
 
-function textOf(bytes: Uint8Array, fail: (code: ParseError['code'], what: string) => never): string {
+function textOf(bytes: Uint8Array, fail: Fail): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {

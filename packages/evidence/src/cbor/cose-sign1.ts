@@ -17,6 +17,8 @@ type Algorithm = (typeof algorithms)[keyof typeof algorithms]
 export interface CoseSign1 {
   /** As signed. */
   protectedHeader: Uint8Array
+  /** Under no signature: nothing is read from it. */
+  unprotected: CborMap
   algorithm: Algorithm
   payload: Uint8Array
   /** r and s. */
@@ -40,7 +42,7 @@ export function readCoseSign1(value: CborValue, subject: string): CoseSign1 {
   if (members.has(2)) fail('InvalidValue', 'has a critical header that is not understood')
   const algorithm = algorithms[members.get(1) as keyof typeof algorithms] as Algorithm | undefined
   if (algorithm === undefined) return fail('UnknownType', 'is signed by an algorithm that is not taken')
-  return { protectedHeader: header, algorithm, payload, signature }
+  return { protectedHeader: header, unprotected: unprotected as CborMap, algorithm, payload, signature }
 }
 
 /** @throws VerificationError AlgorithmNotAllowed, TokenSignatureInvalid */

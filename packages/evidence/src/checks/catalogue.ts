@@ -133,17 +133,17 @@ export const checkCatalogue = {
 
   azure: { shows: 'Hardware, claims, attestation key and registers are of one machine', source: '' },
 
-  tpm: { shows: 'A TPM showed these registers', source: '' },
-  'tpm.key': { shows: 'The key signs only what its TPM made', source: 'TPM 2.0 part 2, 8.3, restricted' },
+  tpm: { shows: 'Whoever holds the attestation key signed this', source: '' },
+  'tpm.key': { shows: 'The key has the attributes of an attestation key', source: 'TPM 2.0 part 2, 8.3, restricted' },
   'tpm.binding': {
-    shows: 'The key is bound to hardware or certified by a pinned root',
+    shows: 'Hardware, a pinned root or the policy endorses the key',
     source: 'OpenVMM, HCLAkPub; RFC 5280, 6.1',
   },
   'tpm.signature': { shows: 'The statement is signed by the attestation key', source: 'TPM 2.0 part 3, 18.4' },
-  'tpm.format': { shows: 'The TPM made the statement, and it is a quote', source: 'TPM 2.0 part 2, 10.12' },
+  'tpm.format': { shows: 'The statement has the form of a TPM’s quote', source: 'TPM 2.0 part 2, 10.12' },
   'tpm.nonce': { shows: 'The quote answers the verifier’s challenge', source: 'TPM 2.0 part 2, 10.12.12, extraData' },
   'tpm.registers': { shows: 'The registers shown are the ones quoted', source: 'TPM 2.0 part 2, 10.12.1, pcrDigest' },
-  'tpm.created': { shows: 'The TPM made a key that was given', source: 'TPM 2.0 part 3, 18.3' },
+  'tpm.created': { shows: 'The statement is about a key that was given', source: 'TPM 2.0 part 3, 18.3' },
   'tpm.expected': { shows: 'The registers have the expected values', source: 'PFP, 3.3.4' },
 
   log: { shows: 'The event log says what was measured', source: '' },
@@ -159,12 +159,16 @@ export const checkCatalogue = {
   },
   'log.policy': { shows: 'The boot is what the policy wants', source: 'PFP, 3.3.4' },
 
-  token: { shows: 'The token is by its issuer, of this time', source: '' },
+  token: { shows: 'A key that was given signed the token, and it is valid at the time', source: '' },
   'token.format': { shows: 'The token can be read in one way only', source: 'RFC 7515, 7.1; RFC 8725, 2.4' },
   'token.algorithm': { shows: 'The token is signed by an allowed algorithm', source: 'RFC 8725, 3.1' },
   'token.key': {
     shows: 'One given key has the token’s name and is for this use',
     source: 'RFC 7517, 4; RFC 8725, 3.5',
+  },
+  'token.pinned': {
+    shows: 'The policy names the token’s key, or the root of its certificates',
+    source: 'RFC 7517, 4.7; RFC 5280, 6.1',
   },
   'token.signature': { shows: 'The token is signed by that key', source: 'RFC 7515, 5.2' },
   'token.kind': {
@@ -172,6 +176,7 @@ export const checkCatalogue = {
     source: 'RFC 8725, 3.11',
   },
   'token.issuer': { shows: 'The token is by the expected issuer', source: 'RFC 7519, 4.1.1; RFC 8725, 3.8' },
+  'token.statedIssuer': { shows: 'The token names its issuer; none was expected', source: 'RFC 7519, 4.1.1' },
   'token.time': { shows: 'The token is of this time', source: 'RFC 7519, 4.1.4 to 4.1.6' },
   'token.evidence': {
     shows: 'The token is about a hardware report that was given',
@@ -182,6 +187,10 @@ export const checkCatalogue = {
     shows: 'The service found the evidence good',
     source: 'NVIDIA NRAS and Intel Trust Authority, claims',
   },
+  'token.guest': {
+    shows: 'The guest cannot be debugged or migrated, its TCB is up to date, and it meets the service’s policies',
+    source: 'Azure Attestation, claim sets; RFC 9711, 4.2.9',
+  },
   'token.claims': { shows: 'The claims are what the policy wants', source: 'Azure Attestation, claim sets' },
 
   nitro: { shows: 'A Nitro hypervisor states this of an enclave or instance', source: '' },
@@ -190,9 +199,10 @@ export const checkCatalogue = {
   'nitro.signature': { shows: 'The document is signed by the certified key', source: 'RFC 9052, 4.4' },
   'nitro.policy': { shows: 'The document is what the policy wants', source: 'AWS, attestation document' },
 
-  cca: { shows: 'A platform of Arm states this of a realm', source: '' },
+  cca: { shows: 'Whoever holds the platform’s key states this of a realm', source: '' },
   'cca.format': { shows: 'The tokens can be read in one way only', source: 'RMM, A.7; RFC 8949' },
   'cca.platform': { shows: 'The platform’s token is signed by a key that was given', source: 'RFC 9052, 4.4' },
+  'cca.endorsement': { shows: 'The policy names the platform’s key', source: 'RMM, A.7' },
   'cca.binding': { shows: 'The platform vouches for the realm’s key', source: 'RMM, A.7.2' },
   'cca.realm': { shows: 'The realm’s token is signed by that key', source: 'RFC 9052, 4.4' },
   'cca.nonce': { shows: 'The realm answers the verifier’s challenge', source: 'RMM, A.7.2' },

@@ -12,6 +12,7 @@ import { toHex } from '../core/bytes/hex.ts'
 import type { SnpPolicy } from '../snp/appraise.ts'
 import type { SnpChain, VerifiedSnp } from '../snp/verify.ts'
 import type { TdxPolicy } from '../tdx/appraise.ts'
+import type { CollateralFiles } from './check-tdx-platform.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import { parseTdReport, sameTd, type TdReport, verifyTdReportHashes } from '../tdx/td-report.ts'
@@ -44,6 +45,7 @@ export interface AzureParts extends VerifyContext {
   /** For a TD quote that only names its certificate, leaf first, DER. */
   pckChain?: readonly Uint8Array[] | undefined
   collateral?: Partial<TdxCollateral> | undefined
+  files?: CollateralFiles | undefined
   /** A quote of the same TD over other claims, if this report’s own was never quoted (see checkTdReport). */
   tdSibling?: TdSibling | undefined
   /** TPM2B_PUBLIC. */
@@ -144,6 +146,7 @@ async function checkHardware(
     primitives,
     cache,
     collateral: o.collateral,
+    files: o.files,
     policy: o.tdxPolicy,
   })
   return { checks: [check, tdReport.check], tdx: value }
@@ -167,7 +170,8 @@ export interface TdSibling {
  *
  * const { check } = await checkTdReport({ report: await readFile('td-report.bin') })
  * // Its parts hold; no quote vouches for it.
- * check.children.map(({ id, outcome }) => `${id}: ${outcome}`) // => ['tdReport.format: passed', 'tdReport.hashes: passed', 'tdReport.quoted: skipped']
+ * const parts = check.children.map(({ id, outcome }) => `${id}: ${outcome}`)
+ * parts // => ['tdReport.format: passed', 'tdReport.hashes: passed', 'tdReport.quoted: skipped']
  */
 export async function checkTdReport(o: {
   report: Uint8Array

@@ -1,3 +1,4 @@
+import { appraiseCca, type CcaPolicy } from '../cca/appraise.ts'
 import { equal } from '../core/bytes/bytes.ts'
 import { digest } from '../core/bytes/digest.ts'
 import { toHex } from '../core/bytes/hex.ts'
@@ -5,14 +6,16 @@ import { type CcaToken, parseCcaToken } from '../cca/token.ts'
 import { verifyCoseSign1 } from '../cbor/cose-sign1.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import type { PublicKey } from '../x509/public-key.ts'
-import { appraised, type Check } from './check.ts'
+import { appraised, type Check, passed, unendorsed } from './check.ts'
 import { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 
 /**
  * Verifies the token of an Arm CCA realm: the platform's key certifies the realm's key, which signs the realm's claims.
- * @param o.keys platform attestation keys (CPAK) that the caller trusts; Arm has no root for them
+ * @param o.keys platform attestation keys (CPAK); Arm has no root for them
+ * @param o.isEndorsed whether the caller knows whose key it is; absent: of all `keys`
  * @param o.nonce 64 bytes; absent: freshness is not checked
+ * @param o.policy absent: only the platform's lifecycle is appraised
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { firstFailure, parsePublicKey } from '@strongroom/evidence'
@@ -27,7 +30,13 @@ import { VerificationError } from '../core/errors.ts'
  * firstFailure(refused.check)?.id // => 'cca.platform'
  */
 export async function checkCca(
-  o: VerifyContext & { token: Uint8Array; keys: readonly PublicKey[]; nonce?: Uint8Array | undefined },
+  o: VerifyContext & {
+    token: Uint8Array
+    keys: readonly PublicKey[]
+    nonce?: Uint8Array | undefined
+    policy?: CcaPolicy | undefined
+    isEndorsed?: (key: PublicKey) => Promise<boolean>
+  },
 ): Promise<{ check: Check; key: PublicKey | undefined }> {
   const list = new Checklist()
   const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
@@ -43,18 +52,17 @@ export async function checkCca(
       await verifyCoseSign1({ sign1, key: o.keys[0] as PublicKey, subject: 'CCA platform token', ...context })
     })
   }
+  if (key !== undefined && o.isEndorsed !== undefined) {
+    const message = 'Nothing endorses the platform’s key: anyone can create one and sign tokens with it'
+    list.add((await o.isEndorsed(key)) ? passed('cca.endorsement') : unendorsed('cca.endorsement', message))
+  }
   await list.run('cca.binding', [token], requireBinding)
   await list.run('cca.realm', [token], ({ realm: { sign1, key: own } }: CcaToken) =>
     verifyCoseSign1({ sign1, key: own, subject: 'CCA realm token', ...context }),
   )
   if (o.nonce !== undefined) await list.run('cca.nonce', [token, o.nonce], requireNonce)
   if (token === undefined) list.skip('cca.policy', 'The token cannot be read')
-  else {
-    const { lifecycle } = token.platform
-    const secured = lifecycle >= 0x3000 && lifecycle <= 0x30ff
-    const fault = { path: 'lifecycle', code: 'Forbidden', expected: 'secured (0x3000 to 0x30ff)' } as const
-    list.add(appraised('cca.policy', secured ? [] : [{ ...fault, actual: `0x${lifecycle.toString(16)}` }]))
-  }
+  else list.add(appraised('cca.policy', appraiseCca(token, o.policy ?? {})))
   return { check: list.all('cca'), key }
 }
 

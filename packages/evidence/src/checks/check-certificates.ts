@@ -100,7 +100,8 @@ export async function checkCrl(
     [],
     () => crlOf(o.crl, context),
     (parsed) =>
-      `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
+      `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ` +
+      `${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
   )
   if (o.issuerChain === undefined) list.skip('crl.signature', 'The certificate of its issuer was not given')
   else {

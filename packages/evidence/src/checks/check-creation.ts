@@ -2,9 +2,8 @@ import { equal } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { type CreationAttest, parseTpmsAttest } from '../tpm/attest.ts'
 import { parseTpm2bPublic, requireAttestationKey, tpmName, type TpmPublicKey } from '../tpm/public.ts'
-import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import type { Check } from './check.ts'
-import { checkKeyBinding, type TpmEvidence } from './check-tpm.ts'
+import { checkKeyBinding, checkSignature, type TpmEvidence } from './check-tpm.ts'
 import { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 
@@ -21,10 +20,7 @@ export async function checkTpmCreation(o: TpmEvidence & { objects: readonly Uint
       given instanceof Uint8Array ? requireAttestationKey(given) : given,
     ))
   if (key !== undefined) await checkKeyBinding(list, o)
-  await list.run('tpm.signature', [key], async (known: TpmPublicKey) => {
-    const signature = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
-    await verifyTpmSignature({ key: known, signature, message: o.message })
-  })
+  await checkSignature(list, key, o)
   const attest = await list.run(
     'tpm.format',
     [],

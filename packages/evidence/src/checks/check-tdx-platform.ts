@@ -9,6 +9,9 @@ import { assessModule, assessPlatform, parseTcbInfo, type TcbAssessment, type Tc
 import type { Certificate } from '../x509/certificate.ts'
 import { type Crl, verifyCrl } from '../x509/crl.ts'
 import { crlOf } from '../x509/inputs.ts'
+import { findExtension } from '../x509/extensions.ts'
+import { describeName } from '../x509/name.ts'
+import { oid } from '../x509/oids.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import type { CheckId } from './catalogue.ts'
@@ -16,7 +19,11 @@ import type { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
+/** Files that the collateral came from, for display. */
+export type CollateralFiles = Partial<Record<'tcbInfo' | 'qeIdentity' | 'pckCrl' | 'rootCaCrl', string>>
+
 interface PlatformInput extends VerifyContext {
+  files?: CollateralFiles | undefined
   quote: TdxQuote | undefined
   chain: Certificate[] | undefined
   pck: PckExtension | undefined
@@ -93,6 +100,7 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
     der: Uint8Array | undefined,
     issuer: Certificate | undefined,
     source: string,
+    file: string | undefined,
   ): Promise<Crl | undefined> => {
     if (der === undefined) {
       list.skip(id, `The revocation list was not given: ${source}`)
@@ -106,15 +114,18 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
         await verifyCrl({ crl, issuer: authority, at, ...context })
         return crl
       },
-      (crl) => `${crl.revoked.size} revoked, next update ${crl.nextUpdate?.toISOString()}`,
+      (crl) => describeCrl(crl) + from(file),
     )
   }
-  const rootCrl = await verified('tdx.crl.root', collateral.rootCaCrl, chain?.at(-1), rootCrlSource)
+  const { files = {} } = o
+  const { rootCaCrl } = collateral
+  const rootCrl = await verified('tdx.crl.root', rootCaCrl, chain?.at(-1), rootCrlSource, files.rootCaCrl)
   const pckCrl = await verified(
     'tdx.crl.pck',
     collateral.pckCrl,
     chain?.[1],
     pckCrlSource(chain?.[1]?.subject.commonName),
+    files.pckCrl,
   )
   await list.run('tdx.pck.revocation', [chain, rootCrl, pckCrl], (given: Certificate[], ...crls: [Crl, Crl]) =>
     verifyPath({ chain: given, anchors: o.anchors, at, crls, requireCrls: true, ...context }),
@@ -122,7 +133,7 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
   return rootCrl
 }
 
-async function checkText<T extends object>(
+async function checkText<T extends { tcbEvaluationDataNumber: number }>(
   list: Checklist,
   o: PlatformInput,
   text: {
@@ -141,12 +152,18 @@ async function checkText<T extends object>(
     return undefined
   }
   const [signed, issuerChainPem] = [text.text, text.chainPem]
-  return list.run(text.id, [text.rootCrl], async (rootCrl: Crl) => {
-    const { member } = text
-    const { anchors, at, primitives, cache } = o
-    const by = { anchors, crls: [rootCrl], at, primitives, cache }
-    return verifySignedText({ ...by, text: signed, member, issuerChainPem, read: text.parse })
-  })
+  const file = o.files?.[text.member === 'tcbInfo' ? 'tcbInfo' : 'qeIdentity']
+  return list.run(
+    text.id,
+    [text.rootCrl],
+    async (rootCrl: Crl) => {
+      const { member } = text
+      const { anchors, at, primitives, cache } = o
+      const by = { anchors, crls: [rootCrl], at, primitives, cache }
+      return verifySignedText({ ...by, text: signed, member, issuerChainPem, read: text.parse })
+    },
+    (read: T) => `evaluation data number ${read.tcbEvaluationDataNumber}${from(file)}`,
+  )
 }
 
 function requirePlatform(info: TcbInfo, pck: PckExtension): TcbInfo {
@@ -174,3 +191,13 @@ function describeAssessment(assessment: TcbAssessment): string {
 function describeWindow(text: { issueDate: Date; nextUpdate: Date }): string {
   return `${text.issueDate.toISOString()} to ${text.nextUpdate.toISOString()}`
 }
+
+function describeCrl({ issuer, revoked, nextUpdate, extensions }: Crl): string {
+  const number = findExtension(extensions, oid.crlNumber)?.value
+  // An INTEGER whose length is one byte (RFC 5280, 5.2.3): 20 bytes at most.
+  const shown = number === undefined ? '' : ` ${toHex(number.subarray(2))}`
+  const list = `list${shown} of ${describeName(issuer)}`
+  return `${revoked.size} revoked, next update ${nextUpdate?.toISOString()}, ${list}`
+}
+
+const from = (file: string | undefined): string => (file === undefined ? '' : `, from ${file}`)

@@ -19,7 +19,7 @@ import { certificateOf } from '../x509/inputs.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import { appraised, type Checked } from './check.ts'
-import { checkPlatform } from './check-tdx-platform.ts'
+import { type CollateralFiles, checkPlatform } from './check-tdx-platform.ts'
 import { Checklist } from './checklist.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 
@@ -46,6 +46,7 @@ export async function checkTdx(
     /** For a quote that only names its certificate, leaf first, DER. */
     pckChain?: readonly Uint8Array[] | undefined
     collateral?: Partial<TdxCollateral> | undefined
+    files?: CollateralFiles | undefined
     anchors: TrustAnchors
     at: Date
     policy?: TdxPolicy | undefined
@@ -70,10 +71,16 @@ export async function checkTdx(
       : await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) =>
           pckChainOf(parsed, o.pckChain).map((der) => certificateOf(der, context)),
         )
-  await list.run('tdx.pck.path', [chain], async (given: Certificate[]) => {
-    await verifyPath({ chain: given, anchors: anchors.intel, at, ...context })
-    requirePckAuthority(given)
-  })
+  await list.run(
+    'tdx.pck.path',
+    [chain],
+    async (given: Certificate[]) => {
+      const root = await verifyPath({ chain: given, anchors: anchors.intel, at, ...context })
+      requirePckAuthority(given)
+      return root
+    },
+    ({ name, spkiSha256 }) => `${name}, key ${spkiSha256}`,
+  )
   const pck = await list.run(
     'tdx.pck.extension',
     [chain],
@@ -87,7 +94,7 @@ export async function checkTdx(
   await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireVouchedKey(parsed, context))
   await list.run('tdx.signature', [quote], (parsed: TdxQuote) => requireQuoteSignature(parsed, context))
   const collateral = o.collateral ?? {}
-  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at, ...context })
+  await checkPlatform(list, { quote, chain, pck, collateral, files: o.files, anchors: anchors.intel, at, ...context })
   let value: VerifiedTdx | undefined
   if (list.whole && isWhole(collateral)) {
     value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) =>

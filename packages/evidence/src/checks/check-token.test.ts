@@ -135,18 +135,18 @@ describe('a token, check by check', () => {
       expect(shown((await check(signed(claims), { reportData: [data] })).check)).toHaveLength(7)
   })
 
-  it('fails where the service says that the evidence is bad', async () => {
-    for (const [claims, path, expected, actual] of [
-      [{ 'x-nvidia-overall-att-result': false }, 'x-nvidia-overall-att-result', 'true', 'false'],
-      [{ 'x-nvidia-overall-att-result': 'true' }, 'x-nvidia-overall-att-result', 'true', '"true"'],
-      [{ measres: 'fail' }, 'measres', 'success', '"fail"'],
-      [{ measres: 'x'.repeat(90) }, 'measres', 'success', `"${'x'.repeat(63)}`],
-      [{ tdx: { tdx_is_debuggable: true } }, 'tdx.tdx_is_debuggable', 'false', 'true'],
-      [{ tdx_is_debuggable: 'false' }, 'tdx_is_debuggable', 'false', '"false"'],
+  it('fails where the service says that the evidence is bad, or the guest is weak', async () => {
+    for (const [claims, path, expected, actual, id] of [
+      [{ 'x-nvidia-overall-att-result': false }, 'x-nvidia-overall-att-result', 'true', 'false', 'token.result'],
+      [{ 'x-nvidia-overall-att-result': 'true' }, 'x-nvidia-overall-att-result', 'true', '"true"', 'token.result'],
+      [{ measres: 'fail' }, 'measres', 'success', '"fail"', 'token.result'],
+      [{ measres: 'x'.repeat(90) }, 'measres', 'success', `"${'x'.repeat(63)}`, 'token.result'],
+      [{ tdx: { tdx_is_debuggable: true } }, 'tdx.tdx_is_debuggable', 'false', 'true', 'token.guest'],
+      [{ tdx_is_debuggable: 'false' }, 'tdx_is_debuggable', 'false', '"false"', 'token.guest'],
     ] as const) {
       const { check: tree, value } = await check(signed(claims))
       expect(faults(tree)).toEqual([
-        ['token.result', 'failed'],
+        [id, 'failed'],
         [`policy.${path}`, 'Forbidden', expected, actual],
       ])
       expect(value).toBeUndefined()

@@ -1,5 +1,6 @@
 import {
   azureTokenAlgorithms,
+  type KeyMaterial,
   requireAlgorithm,
   type TokenAlgorithm,
   verifyTokenSignature,
@@ -7,7 +8,8 @@ import {
 import { certificatesOf, type SignerRules, verifySigner, verifySignerSignature } from '../tokens/certified.ts'
 import { type Jws, parseJws } from '../tokens/jws.ts'
 import { requireKind } from '../tokens/kind.ts'
-import { type Jwk, selectKey } from '../tokens/keys.ts'
+import { type Jwk, keyNamed, selectKey } from '../tokens/keys.ts'
+import { keyInToken, type KeyPins, pinnedAmong, requirePinned } from '../tokens/pinned.ts'
 import { readKeyRelease, type VerifiedRelease } from '../tokens/release.ts'
 import {
   requireHeader,
@@ -24,6 +26,9 @@ import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 import { detachedDigests, type TokenBundle, tokenDigest } from '../tokens/bundle.ts'
+import { earVerifier, isEar, isEarToken } from '../tokens/ear.ts'
+import { guestClaims } from '../tokens/guest-claims.ts'
+import { shown } from '../tokens/shown.ts'
 import type { Failure } from '../core/failure.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
@@ -52,6 +57,8 @@ export async function checkToken(
   o: TokenRules & {
     token: string
     keys?: readonly Jwk[] | undefined
+    /** With pins, the key that the token brings counts too, and a key without a name. */
+    pins?: KeyPins | undefined
     at: Date
     claims?: ClaimRules | undefined
     /** Tokens given together, which may name each other. */
@@ -77,32 +84,25 @@ export async function checkToken(
     },
     (name) => name,
   )
-  if (o.keys === undefined)
-    list.skip('token.key', `The issuer’s keys were not given as a file: ${keysSource(claims?.['iss'])}`)
-  const key =
-    o.keys &&
-    (await list.run(
-      'token.key',
-      [jws, algorithm, o.keys],
-      (parsed: Jws, name: TokenAlgorithm, keys: readonly Jwk[]) =>
-        selectKey({ keys, kid: parsed.header['kid'], algorithm: name }),
-      () => String(jws!.header['kid']),
-    ))
+  const { keys, key, unnamed } = await chooseKey(list, o, { jws, claims, algorithm })
   await list.run(
     'token.signature',
     [jws, algorithm, key],
-    async (parsed: Jws, name: TokenAlgorithm, material: Parameters<typeof verifyTokenSignature>[0]['key']) => {
+    async (parsed: Jws, name: TokenAlgorithm, material: KeyMaterial) => {
       const { signature, signingInput: data } = parsed
       if (await verifyTokenSignature({ algorithm: name, key: material, signature, data })) return
       // verifyToken reports it with its own error.
-      await verifyToken({ ...o, keys: o.keys ?? [] })
+      await verifyToken({ ...o, keys: keys ?? [], unnamed })
     },
   )
   await list.run(
-    'token.issuer',
+    o.issuer === 'any' ? 'token.statedIssuer' : 'token.issuer',
     [jws, claims],
     (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o),
-    () => String(claims!['iss']),
+    () =>
+      claims!['iss'] === undefined
+        ? `none, verifier ${earVerifier(claims!) ?? 'without a name'}`
+        : shown(claims!['iss']),
   )
   await list.run(
     'token.kind',
@@ -125,14 +125,52 @@ export async function checkToken(
     if (o.bundle !== undefined) await checkBundle(list, o.token, claims, o.bundle)
     const failures = resultFailures(claims)
     if (failures.length > 0) list.add(appraised('token.result', failures))
+    const weak = weakClaims(claims, o.claims)
+    if (weak.length > 0) list.add(appraised('token.guest', weak))
   }
   let value: VerifiedToken | undefined
-  if (list.whole) value = await verifyToken({ ...o, keys: o.keys! }).catch(() => undefined)
+  // What every check passes and this refuses is a fault of ours: it is thrown, and nothing is accepted.
+  if (list.whole) value = await verifyToken({ ...o, keys: keys!, unnamed })
   if (o.claims !== undefined) {
     if (claims === undefined) list.skip('token.claims', 'The claims cannot be read')
     else list.add(appraised('token.claims', appraiseTokenClaims(claims, o.claims)))
   }
   return { check: list.all('token'), value }
+}
+
+/** The key that the token names, of those that were given or, with pins, that it brings; pinned where the policy pins. */
+async function chooseKey(
+  list: Checklist,
+  o: Pick<Parameters<typeof checkToken>[0], 'keys' | 'pins' | 'at'>,
+  {
+    jws,
+    claims,
+    algorithm,
+  }: { jws: Jws | undefined; claims: Claims | undefined; algorithm: TokenAlgorithm | undefined },
+): Promise<{ keys: readonly Jwk[] | undefined; key: KeyMaterial | undefined; unnamed: boolean }> {
+  const { pins, at } = o
+  const given = o.keys ?? (jws && pins && keyInToken(jws))
+  const unnamed = pins !== undefined || (jws !== undefined && isEarToken(jws))
+  if (given === undefined) {
+    list.skip('token.key', `The issuer’s keys were not given as a file: ${keysSource(claims ?? {})}`)
+    return { keys: given, key: undefined, unnamed }
+  }
+  const keys = await pinnedAmong(given, pins?.keys)
+  const kid = jws?.header['kid']
+  const key = await list.run(
+    'token.key',
+    [jws, algorithm],
+    (_, name: TokenAlgorithm) => selectKey({ keys, kid, algorithm: name, unnamed }),
+    () => shown(kid ?? 'the only key that was given'),
+  )
+  if (pins !== undefined)
+    await list.run(
+      'token.pinned',
+      [key && keys],
+      (candidates: readonly Jwk[]) => requirePinned(keyNamed({ keys: candidates, kid, unnamed }), { ...pins, at }),
+      (names) => names,
+    )
+  return { keys, key, unnamed }
 }
 
 /** Main token and detached ones name each other by digest: none may be exchanged, or left over from another bundle. */
@@ -169,8 +207,6 @@ function resultFailures(claims: Claims): Failure[] {
   const rules: [path: string, bad: (value: unknown) => boolean, expected: string][] = [
     ['x-nvidia-overall-att-result', (value) => value !== true, 'true'],
     ['measres', (value) => value !== 'success', 'success'],
-    ['tdx.tdx_is_debuggable', (value) => value !== false, 'false'],
-    ['tdx_is_debuggable', (value) => value !== false, 'false'],
   ]
   return rules.flatMap(([path, bad, expected]): Failure[] => {
     const value = claimAt(claims, path)
@@ -179,9 +215,19 @@ function resultFailures(claims: Claims): Failure[] {
   })
 }
 
+/** Claims below the floor for evidence that is given itself, except where a rule names the claim and its value. */
+function weakClaims(claims: Claims, wanted: ClaimRules = {}): Failure[] {
+  return guestClaims(claims).flatMap(({ path, value, expected, holds }): Failure[] => {
+    if (holds || (Object.hasOwn(wanted, path) && wanted[path] === value)) return []
+    return [{ path, code: 'Forbidden', expected, actual: JSON.stringify(value).slice(0, 64) }]
+  })
+}
+
 /** Where an issuer publishes its keys. The name comes from the token itself: the caller must know the issuer before fetching. */
-function keysSource(issuer: unknown): string {
-  const name = String(issuer)
+function keysSource(claims: Claims): string {
+  const name = String(claims['iss'])
+  if (isEar(claims))
+    return 'this is an attestation result (EAR); get its verifier’s public key, as PEM, JWK or JWKS, from whoever runs it'
   if (name === 'https://nras.attestation.nvidia.com') return `get them from ${name}/.well-known/jwks.json`
   if (!/^https:\/\/[\w.:-]{1,200}$/.test(name)) return 'get them from the issuer'
   return `if you trust ${name}, get them from ${name}/certs`
@@ -236,15 +282,15 @@ export function appraiseTokenClaims(claims: Readonly<Claims>, rules: ClaimRules)
   return failures
 }
 
-function claimAt(claims: Readonly<Claims>, path: string): unknown {
-  if (Object.hasOwn(claims, path)) return claims[path]
-  let value: unknown = claims
-  for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
-      return undefined
-    value = (value as Claims)[name]
+/** The value at a path; names may contain dots themselves, as in `submods.cpu0.ear.status`. */
+function claimAt(claims: unknown, path: string): unknown {
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined
+  if (Object.hasOwn(claims, path)) return (claims as Claims)[path]
+  for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
+    const name = path.slice(0, dot)
+    if (Object.hasOwn(claims, name)) return claimAt((claims as Claims)[name], path.slice(dot + 1))
   }
-  return value
+  return undefined
 }
 
 /**
@@ -269,7 +315,7 @@ export async function checkKeyRelease(o: SignerRules & { jws: string; at: Date }
     () => {
       jws = parseJws(o.jws)
       requireHeader(jws)
-      return certificatesOf(jws)
+      return certificatesOf(jws.header)
     },
     (certificates) => certificates.map((certificate) => certificate.subject.commonName).join(' ← '),
   )

@@ -176,7 +176,8 @@ describe('a quote of a TPM', () => {
     // The log is judged even without a verdict on the key.
     expect(await binding(undefined)).toEqual(['skipped', 'passed', false])
     expect(await binding({ chain: [], roots: undefined, at })).toEqual(['skipped', 'passed', false])
-    expect(await binding('caller')).toEqual(['not asked', 'passed', true])
+    expect(await binding('file')).toEqual(['not asked', 'passed', true])
+    expect(await binding('caller')).toEqual(['passed', 'passed', true])
     expect(await binding('claims')).toEqual(['passed', 'passed', true])
     const [junk, root] = [Uint8Array.of(1), { name: 'x', spkiSha256: '00'.repeat(32) }]
     expect(await binding({ chain: [junk], roots: [root], at })).toEqual(['UnknownType', 'skipped', false])
@@ -244,7 +245,7 @@ describe('a TPM’s statement that it made an object', () => {
     expect(tree.children.map(({ id, actual }) => [id, actual])).toEqual([
       ['tpm.key', undefined],
       ['tpm.binding', expect.any(String)],
-      ['tpm.signature', undefined],
+      ['tpm.signature', 'ecdsa with sha256'],
       ['tpm.format', name],
       ['tpm.created', name],
     ])

@@ -8,7 +8,7 @@ import { requireRegisters, type VerifiedQuote, verifyQuote } from '../tpm/quote.
 import { parseTpmtSignature, type TpmSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { verifyPath } from '../x509/path.ts'
-import { appraised, type Checked, passed } from './check.ts'
+import { appraised, type Checked, passed, unendorsed } from './check.ts'
 import { checkEventLog } from './check-log.ts'
 import { Checklist } from './checklist.ts'
 import { ParseError, VerificationError } from '../core/errors.ts'
@@ -18,16 +18,19 @@ import type { TrustAnchor } from '../x509/trust-anchors.ts'
 /** A quote with its accompanying data. */
 export interface TpmEvidence {
   message: Uint8Array
-  signature: Uint8Array | TpmSignature
+  /** If absent, there is no verdict. */
+  signature?: Uint8Array | TpmSignature | undefined
   /** If absent, the signature cannot be verified. */
   akPublic?: Uint8Array | TpmPublicKey | undefined
   /**
    * What binds the key to a machine: claims bound by a hardware report, a certificate chain (leaf first, DER) under the
-   * verifier's roots, or the caller, who knows the key. If absent, nothing does, and there is no verdict.
+   * verifier's roots, or the caller, who knows whose key it is. Nothing binds a key in a `file` of its own: everything
+   * else is judged. If absent, nothing does either, and there is no verdict.
    */
   keyBoundBy?:
     | 'claims'
     | 'caller'
+    | 'file'
     | { chain: readonly Uint8Array[]; roots: readonly TrustAnchor[] | undefined; at: Date }
   /** If absent, freshness is not checked. */
   nonce?: Uint8Array | undefined
@@ -73,16 +76,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
       given instanceof Uint8Array ? requireAttestationKey(given) : given,
     ))
   if (key !== undefined) await checkKeyBinding(list, o)
-  const signature = await list.run(
-    'tpm.signature',
-    [key],
-    async (known: TpmPublicKey) => {
-      const parsed = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
-      await verifyTpmSignature({ key: known, signature: parsed, message: o.message })
-      return parsed
-    },
-    (parsed) => `${parsed.scheme} with ${parsed.hash}`,
-  )
+  const signature = await checkSignature(list, key, o)
   const attest = await list.run('tpm.format', [], () => readQuote(o.message), describeQuote)
   if (o.nonce !== undefined || (o.statedNonce !== undefined && !answers(attest, o.statedNonce))) {
     await list.run('tpm.nonce', [attest, o.nonce ?? o.statedNonce], requireNonce)
@@ -110,7 +104,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     ({ id, outcome, optional }) =>
       outcome === 'passed' || optional === true || (id === 'tpm.binding' && outcome === 'skipped'),
   )
-  if (holds && o.pcrs !== undefined && o.akPublic !== undefined && attest !== undefined) {
+  if (holds && o.pcrs && o.akPublic !== undefined && o.signature !== undefined && attest !== undefined) {
     const { pcrs, akPublic, message } = o
     try {
       value = await verifyQuote({
@@ -131,7 +125,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     if (value === undefined) list.skip('tpm.expected', 'The registers are not verified')
     else list.add(appraised('tpm.expected', comparePcrs(value.pcrs, o.expectedPcrs)))
   }
-  const logs = [...(o.eventLog === undefined ? [] : [o.eventLog]), ...(o.furtherLogs ?? [])]
+  const logs = [o.eventLog, ...(o.furtherLogs ?? [])].filter((log) => log !== undefined)
   for (const log of logs) {
     const { check } = await checkEventLog({
       log,
@@ -147,12 +141,35 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   return { check, value: check.outcome === 'passed' ? value : undefined }
 }
 
+/** The statement's signature by the key, as one check. */
+export async function checkSignature(
+  list: Checklist,
+  key: TpmPublicKey | undefined,
+  { signature, message }: Pick<TpmEvidence, 'signature' | 'message'>,
+): Promise<TpmSignature | undefined> {
+  if (signature === undefined) {
+    list.skip('tpm.signature', 'The signature was not given')
+    return undefined
+  }
+  return list.run(
+    'tpm.signature',
+    [key],
+    async (known: TpmPublicKey) => {
+      const parsed = signature instanceof Uint8Array ? parseTpmtSignature(signature) : signature
+      await verifyTpmSignature({ key: known, signature: parsed, message })
+      return parsed
+    },
+    (parsed) => `${parsed.scheme} with ${parsed.hash}`,
+  )
+}
+
 /** What binds the key to a machine, as one check. */
 export async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<void> {
   const { keyBoundBy: by } = o
   if (by === 'claims') list.add(passed('tpm.binding', 'in the claims that the hardware binds'))
-  else if (by === 'caller')
-    list.skip('tpm.binding', 'The key was given as a file: its owner is not known here', { optional: true })
+  else if (by === 'caller') list.add(passed('tpm.binding', 'by the verifier, who names the key'))
+  else if (by === 'file')
+    list.add(unendorsed('tpm.binding', 'Nothing endorses the key: anyone can create one and sign registers with it'))
   else if (by === undefined) list.skip('tpm.binding', 'The key came with the quote: anyone can create both')
   else if (by.roots === undefined)
     list.skip('tpm.binding', 'The roots of the attestation key’s certificate were not given')

@@ -24,6 +24,9 @@ export interface Check {
   children: Check[]
 }
 
+/** Code of a check that a key does not pass because nothing shows whose it is. Alone it refuses nothing, and nothing is accepted. */
+export const keyNotEndorsed = 'KeyNotEndorsed'
+
 /** A check and, if it passed, its value. */
 export interface Checked<T> {
   check: Check
@@ -59,6 +62,11 @@ export function passed(id: CheckId, actual?: string): Check {
  */
 export function skipped(id: CheckId, message: string, o: { optional?: boolean } = {}): Check {
   return { ...begin(id), outcome: 'skipped', message, ...(o.optional === true ? { optional: true } : {}), children: [] }
+}
+
+/** A key given as a file that nothing endorses: the rest is judged, and the verdict says so. */
+export function unendorsed(id: CheckId, message: string): Check {
+  return { ...skipped(id, message, { optional: true }), code: keyNotEndorsed }
 }
 
 /**
@@ -127,7 +135,8 @@ export function allOf(id: CheckId, children: Check[], actual?: string): Check {
  * @example
  * import { allOf, failed, firstFailure, passed, VerificationError } from '@strongroom/evidence'
  *
- * const tree = allOf('snp', [passed('snp.format'), failed('snp.chain.path', new VerificationError({ code: 'UntrustedRoot', message: 'chain' }))])
+ * const error = new VerificationError({ code: 'UntrustedRoot', message: 'chain' })
+ * const tree = allOf('snp', [passed('snp.format'), failed('snp.chain.path', error)])
  * firstFailure(tree)?.code // => 'UntrustedRoot'
  */
 export function firstFailure(check: Check): Check | undefined {

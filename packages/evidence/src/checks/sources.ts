@@ -47,7 +47,8 @@ export function tcbInfoSource(fmspc: string | undefined): string {
   return `get it from ${pcs}/tdx/certification/v4/tcb?fmspc=${fmspc ?? 'FMSPC'}, with its header TCB-Info-Issuer-Chain`
 }
 
-export const qeIdentitySource: string = `get it from ${pcs}/tdx/certification/v4/qe/identity, with its header SGX-Enclave-Identity-Issuer-Chain`
+export const qeIdentitySource: string =
+  `get it from ${pcs}/tdx/certification/v4/qe/identity, ` + 'with its header SGX-Enclave-Identity-Issuer-Chain'
 export const rootCrlSource: string = 'get it from https://certificates.trustedservices.intel.com/IntelSGXRootCA.der'
 
 /** @param issuer common name of the PCK's issuer, which identifies one of Intel's two authorities */

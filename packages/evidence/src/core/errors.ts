@@ -79,6 +79,7 @@ export type VerificationErrorCode =
   | 'PcrSelectionMismatch'
   | 'PcrDigestMismatch'
   | 'VolumeMismatch'
+  | 'HostKeyMismatch'
   | 'EventLogMismatch'
   // Tokens (RFC 7515, 7517, 7519, 8725)
   | 'TokenKeyUnknown'
@@ -95,8 +96,9 @@ export type VerificationErrorCode =
   | 'VariableSignerNotAllowed'
   | 'VariableNotNewer'
   | 'VariableNotAllowed'
-  // Bindings between pieces of evidence
+  // Bindings between pieces of evidence, and between a policy and evidence
   | 'BindingMismatch'
+  | 'RuleNotApplicable'
 
 /** Facts about an error, as displayable text. Never a secret: evidence contains none. */
 export interface ErrorFacts {
@@ -166,9 +168,8 @@ export class ParseError extends EvidenceError {
  *
  * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
  * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
- * const problem = await verifyPath({ chain: [ask, ark], anchors: genuineIntelAnchors, at: new Date('2024-01-01'), leafMayBeCa: true }).catch(
- *   (error: unknown) => error,
- * )
+ * const asked = { chain: [ask, ark], anchors: genuineIntelAnchors, at: new Date('2024-01-01'), leafMayBeCa: true }
+ * const problem = await verifyPath(asked).catch((error: unknown) => error)
  * problem instanceof VerificationError && problem.code // => 'UntrustedRoot'
  */
 export class VerificationError extends EvidenceError {

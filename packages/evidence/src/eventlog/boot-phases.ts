@@ -22,5 +22,17 @@ export const systemdPhases: ReadonlyMap<number, readonly BootPhase[]> = new Map(
 
 /** Sections in the stub's own order, which is not the file's; `.pcrsig` signs the result and is not measured (systemd-stub(7)). */
 export const measuredSections: readonly string[] = [
-  '.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey', '.profile', '.dtbauto', '.hwids',
-] // prettier-ignore
+  '.linux',
+  '.osrel',
+  '.cmdline',
+  '.initrd',
+  '.ucode',
+  '.splash',
+  '.dtb',
+  '.uname',
+  '.sbat',
+  '.pcrpkey',
+  '.profile',
+  '.dtbauto',
+  '.hwids',
+]

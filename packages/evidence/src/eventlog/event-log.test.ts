@@ -82,6 +82,31 @@ describe('an event log', () => {
     })
   })
 
+  it('starts PCR 0 at 4 where an H-CRTM was measured, which is its first record (attack E33)', async () => {
+    const hcrtm: Record = { pcr: 0, type: eventTypes.EV_EFI_HCRTM_EVENT, data: utf8('HCRTM') }
+    const crtm = { ...action, pcr: 0 }
+    const locality = (value: number): Record => ({
+      pcr: 0,
+      type: eventTypes.EV_NO_ACTION,
+      data: utf8(`StartupLocality\0${String.fromCodePoint(value)}`),
+      digest: new Uint8Array(32),
+    })
+    const start = new Uint8Array(32)
+    start[31] = 4
+    const first = await digest('SHA-256', start, await digest('SHA-256', hcrtm.data))
+    const expected = await digest('SHA-256', first, await digest('SHA-256', crtm.data))
+    const found = async (...records: Record[]): Promise<unknown> =>
+      replay(parseEventLog(await log(...records)), 'sha256')
+        .then((registers) => toHex(registers.get(0) ?? new Uint8Array()))
+        .catch((error: unknown) => (error as ParseError).code)
+    expect(await found(hcrtm, crtm)).toBe(toHex(expected))
+    expect(await found(locality(4), hcrtm, crtm)).toBe(toHex(expected))
+    expect(await found(locality(3), hcrtm, crtm)).toBe('InvalidValue')
+    expect(await found(crtm, hcrtm)).toBe('InvalidValue')
+    expect(await found({ ...hcrtm, pcr: 7 }, crtm)).toBe('InvalidValue')
+    expect(await found(hcrtm, hcrtm)).toBe('Duplicate')
+  })
+
   it('no longer equals the quoted registers when a record is dropped, doubled or swapped', async () => {
     const registers = await replay(parseEventLog(await log(separator, action)), 'sha256')
     const check = async (...records: Record[]): Promise<unknown> =>

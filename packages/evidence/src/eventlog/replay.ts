@@ -31,7 +31,7 @@ export async function replay(log: EventLog, bank: HashName): Promise<Map<number,
     })
   }
   const registers = new Map<number, Uint8Array>()
-  const locality = readStartupLocality(log)
+  const locality = startOfPcr0(log)
   if (locality !== undefined) {
     const start = new Uint8Array(algorithm.size)
     start[algorithm.size - 1] = locality
@@ -154,6 +154,36 @@ function readStartupLocality(log: EventLog): number | undefined {
 /** Whether a record's data is what was measured: only `covered` data may become a claim. */
 export type DataCoverage = 'covered' | 'notCovered'
 
+/**
+ * Value at which PCR 0 starts. The H-CRTM is measured from locality 4 before TPM2_Startup, on 0…04, whatever locality
+ * starts the TPM later (TPM 2.0 part 1, H-CRTM; PC Client Platform Firmware Profile, EV_EFI_HCRTM_EVENT): its record is
+ * PCR 0's first.
+ */
+function startOfPcr0(log: EventLog): number | undefined {
+  const stated = readStartupLocality(log)
+  const measured = log.events.filter(({ pcr, type }) => pcr === 0 && type !== readTypes.EV_NO_ACTION)
+  const hcrtm = log.events.filter(({ type }) => type === readTypes.EV_EFI_HCRTM_EVENT)
+  const [event, another] = hcrtm
+  if (event === undefined) return stated
+  if (another !== undefined || measured[0] !== event) {
+    throw new ParseError({
+      code: another === undefined ? 'InvalidValue' : 'Duplicate',
+      message: 'event log: the H-CRTM is not measured once and as the first record of PCR 0',
+      offset: (another ?? event).offset,
+    })
+  }
+  if (stated !== undefined && stated !== 4) {
+    throw new ParseError({
+      code: 'InvalidValue',
+      message: 'event log: an H-CRTM is measured from locality 4, and the log states another start',
+      offset: event.offset,
+      expected: '4',
+      found: String(stated),
+    })
+  }
+  return 4
+}
+
 /** A record of a log that matches the quoted registers. */
 export interface MeasuredEvent extends LogEvent {
   coverage: DataCoverage
@@ -199,7 +229,8 @@ const digestIsOverData: ReadonlySet<number> = new Set([
  * const registers = await replay(log, 'sha256') // in practice: quoted by a TPM
  * const verified = await verifyEventLog({ log, bank: 'sha256', registers })
  * verified.events.length === log.events.length // => true
- * verifyEventLog({ log, bank: 'sha256', registers: new Map(registers).set(7, new Uint8Array(32)) }) // throws VerificationError EventLogMismatch
+ * const others = new Map(registers).set(7, new Uint8Array(32))
+ * verifyEventLog({ log, bank: 'sha256', registers: others }) // throws VerificationError EventLogMismatch
  */
 export async function verifyEventLog(o: {
   log: EventLog

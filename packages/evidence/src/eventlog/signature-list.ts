@@ -37,7 +37,9 @@ const fixedLength = 28
  *
  * const db = variableData(parseVariableStore(await readFile('variables.fd')), 'db', efiVendor.imageSecurity)
  * const certificates = parseSignatureLists(db).filter(({ type }) => type === 'x509')
- * certificates.map(({ content }) => describeName(parseCertificate(content).subject)) // => ['Microsoft Windows Production PCA 2011', 'Microsoft Corporation UEFI CA 2011', 'Strongroom reference image']
+ * const [first, , last] = certificates.map(({ content }) => describeName(parseCertificate(content).subject))
+ * first // => 'Microsoft Windows Production PCA 2011'
+ * last // => 'Strongroom reference image'
  */
 export function parseSignatureLists(bytes: Uint8Array): SignatureEntry[] {
   return readLists(bytes).flatMap(({ type, entries }) =>

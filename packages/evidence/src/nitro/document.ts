@@ -53,7 +53,8 @@ export function parseNitroDocument(bytes: Uint8Array): NitroDocument {
   const subject = 'Nitro document'
   if (bytes.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: `${subject} is too large` })
   const sign1 = readCoseSign1(parseCbor(bytes, subject), subject)
-  const members = mapOf(parseCbor(sign1.payload, subject), subject)
+  // Since 2025, AWS writes this map with an indefinite length. The signature is over the bytes as they are.
+  const members = mapOf(parseCbor(sign1.payload, subject, { openMap: true }), subject)
   for (const name of members.keys()) if (!known.has(String(name))) fail('UnknownType', `member ${name} is not known`)
   const enclave = members.has('pcrs')
   if (enclave === members.has('nitrotpm_pcrs')) fail('Missing', 'has not one set of registers')

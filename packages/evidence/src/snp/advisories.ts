@@ -33,7 +33,8 @@ const teeCrafter = 'https://github.com/vedantp2905/TEE-Crafter (TCB hardening)'
 const sentinel = 'https://github.com/Ayoshiss/sentinel-subnet (required firmware)'
 const agentManifest = 'https://github.com/agentrust-io/agent-manifest (appraisal of collateral, as of 2026-09-30)'
 const linuxFirmware =
-  'https://git.kernel.org/pub/scm/linux/kernel/git/firmware/linux-firmware.git (amd-ucode/README, version 2023-10-19); a review names these levels for the bulletin'
+  'https://git.kernel.org/pub/scm/linux/kernel/git/firmware/linux-firmware.git (amd-ucode/README, version ' +
+  '2023-10-19); a review names these levels for the bulletin'
 
 const snp = (svn: number, readIn: string): Fix => ({ minimum: { snp: svn }, readIn })
 /** The version is the low byte of the patch level. */

@@ -180,7 +180,8 @@ describe('appraiseSnp', () => {
       (['fmc', 'bootLoader', 'tee', 'snp', 'microcode'] as const).map((part) => [which, part] as const),
     ),
   )('bounds the %s version of %s from below and above, and that alone', (which, part) => {
-    const own = verified(undefined, { reportedTcb: tcb, launchTcb: tcb, committedTcb: tcb, currentTcb: tcb })
+    const versions = { reportedTcb: tcb, launchTcb: tcb, committedTcb: tcb, currentTcb: tcb }
+    const own = verified(undefined, { ...versions, product: 'Turin' })
     const path = `${which}Tcb.${part}`
     const bounded = (minimum: number, maximum: number): string[][] =>
       found(own, { ...any, tcb: { [which]: { minimum: { [part]: minimum }, maximum: { [part]: maximum } } } })
@@ -306,7 +307,27 @@ describe('appraiseSnp', () => {
       expect(found(below, policy)).toEqual([['policy.abi', 'BelowMinimum']])
   })
 
-  it('asks a named provider only of a provider’s key', () => {
-    expect(found(verified(), { ...any, providerIds: ['somebody'] })).toEqual([])
+  it('refuses a named provider for a chip’s key, which is no provider’s', () => {
+    expect(found(verified(), { ...any, providerIds: ['somebody'] })).toEqual([['endorsement.providerId', 'Missing']])
+  })
+
+  it('refuses bounds on a part that the processor line does not have', () => {
+    const fmc = (bounds: object): string[][] => found(verified(), { ...any, tcb: { reported: bounds } })
+    expect(fmc({ minimum: { fmc: 1 } })).toEqual([['reportedTcb.fmc', 'Missing']])
+    expect(fmc({ maximum: { fmc: 3 } })).toEqual([['reportedTcb.fmc', 'Missing']])
+    expect(fmc({ minimum: { fmc: 0 }, maximum: { fmc: 255 } })).toEqual([])
+  })
+
+  it('compares the stepping, which reports before version 3 do not name', () => {
+    const stepping = (found: number): VerifiedSnp => verified((bytes) => bytes.set([0x19, 1, found], 0x188))
+    const policy = { ...any, steppings: [0, 1] }
+    expect(found(stepping(1), policy)).toEqual([])
+    expect(found(stepping(2), policy)).toEqual([['cpu.stepping', 'NotAllowed']])
+    expect(
+      found(
+        verified((bytes) => void (bytes[0] = 2)),
+        policy,
+      ),
+    ).toEqual([['cpu.stepping', 'Missing']])
   })
 })

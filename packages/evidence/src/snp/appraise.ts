@@ -1,8 +1,8 @@
 import { equal } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import type { Failure } from '../core/failure.ts'
-import type { SnpProduct, TcbVersion } from './products.ts'
-import type { SnpFirmwareVersion } from './report.ts'
+import { productLine, type SnpProduct, type TcbVersion } from './products.ts'
+import type { SnpFirmwareVersion, SnpReport } from './report.ts'
 import { chipOf, describeFirmware, firmwareRank } from './consistency.ts'
 import { tcbParts } from './tcb.ts'
 import type { VerifiedSnp } from './verify.ts'
@@ -33,6 +33,8 @@ export interface SnpPolicy {
   /** Allowed privilege levels; only 0 by default. */
   vmpls?: readonly number[]
   products?: readonly SnpProduct[]
+  /** CPUID_STEP of the processor; reports before version 3 do not name it. */
+  steppings?: readonly number[]
   chipIds?: readonly Uint8Array[]
   /** Chips known to be compromised. */
   deniedChipIds?: readonly Uint8Array[]
@@ -146,17 +148,15 @@ export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[]
   oneOf('reportIdMa', report.reportIdMa, policy.reportIdsMa)
 
   const vmpls = policy.vmpls ?? [0]
-  if (!vmpls.includes(report.vmpl)) fail('vmpl', 'NotAllowed', vmpls.join(' or '), `${report.vmpl}`)
+  if (!vmpls.includes(report.vmpl)) fail('vmpl', 'NotAllowed', vmpls.join(' or ') || 'none', `${report.vmpl}`)
   const { products } = policy
   if (products !== undefined && !products.includes(verified.product)) {
     fail('product', 'NotAllowed', products.join(' or '), verified.product)
   }
+  appraiseStepping(report, policy, fail)
+  appraiseProvider(verified, policy, fail)
 
-  const { providerIds, guestPolicies, minimumAbi } = policy
-  const { providerId } = verified.endorsement
-  if (providerIds !== undefined && providerId !== undefined && !providerIds.includes(providerId)) {
-    fail('endorsement.providerId', 'NotAllowed', providerIds.join(' or '), providerId)
-  }
+  const { guestPolicies, minimumAbi } = policy
   const hex = (bits: bigint): string => `0x${bits.toString(16)}`
   if (guestPolicies !== undefined && !guestPolicies.includes(report.policy.raw)) {
     fail('policy', 'NotAllowed', guestPolicies.map(hex).join(' or '), hex(report.policy.raw))
@@ -196,15 +196,7 @@ export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[]
   demand('policy.pageSwapDisabled', guest.pageSwapDisabled, wanted.pageSwapForbidden)
 
   atLeast('guestSvn', report.guestSvn, policy.minimumGuestSvn)
-  for (const which of ['reported', 'launch', 'committed', 'current'] as const) {
-    const { minimum, maximum } = policy.tcb?.[which] ?? {}
-    for (const part of tcbParts) {
-      const [path, actual] = [`${which}Tcb.${part}`, verified[`${which}Tcb`][part]]
-      atLeast(path, actual, minimum?.[part])
-      const most = maximum?.[part]
-      if (most !== undefined && !(actual <= most)) fail(path, 'AboveMaximum', `${most}`, `${actual}`)
-    }
-  }
+  appraiseTcbs(verified, policy, fail)
   atLeastVersion('currentVersion', report.currentVersion, policy.minimumFirmware, fail)
   atLeastVersion('committedVersion', report.committedVersion, policy.minimumCommittedFirmware, fail)
   for (const which of ['launch', 'current'] as const) {
@@ -227,4 +219,44 @@ function atLeastVersion(
   if (minimum === undefined) return
   if (firmwareRank(actual) >= firmwareRank(minimum)) return
   fail(path, 'BelowMinimum', describeFirmware(minimum), describeFirmware(actual))
+}
+
+type Fail = (path: string, code: Failure['code'], expected: string, actual: string) => void
+
+function appraiseStepping({ cpu, version }: SnpReport, { steppings }: SnpPolicy, fail: Fail): void {
+  if (steppings === undefined) return
+  const wanted = steppings.join(' or ') || 'nothing is allowed'
+  if (cpu === undefined) fail('cpu.stepping', 'Missing', wanted, `none in version ${version}`)
+  else if (!steppings.includes(cpu.stepping)) fail('cpu.stepping', 'NotAllowed', wanted, `${cpu.stepping}`)
+}
+
+function appraiseProvider({ endorsement }: VerifiedSnp, { providerIds }: SnpPolicy, fail: Fail): void {
+  if (providerIds === undefined) return
+  const { providerId } = endorsement
+  const wanted = providerIds.join(' or ') || 'nothing is allowed'
+  const path = 'endorsement.providerId'
+  if (providerId === undefined) fail(path, 'Missing', wanted, 'none: the chip’s own key signed')
+  else if (!providerIds.includes(providerId)) fail(path, 'NotAllowed', wanted, providerId)
+}
+
+function appraiseTcbs(verified: VerifiedSnp, policy: SnpPolicy, fail: Fail): void {
+  for (const which of ['reported', 'launch', 'committed', 'current'] as const) {
+    const { minimum, maximum } = policy.tcb?.[which] ?? {}
+    for (const part of tcbParts) {
+      const [path, actual] = [`${which}Tcb.${part}`, verified[`${which}Tcb`][part]]
+      const most = maximum?.[part]
+      if (lacksPart(verified.product, part, minimum?.[part], most)) {
+        fail(path, 'Missing', `${minimum?.[part] ?? 0} to ${most ?? 255}`, `${verified.product} has no such part`)
+        continue
+      }
+      const least = minimum?.[part]
+      if (least !== undefined && !(actual >= least)) fail(path, 'BelowMinimum', `${least}`, `${actual}`)
+      if (most !== undefined && !(actual <= most)) fail(path, 'AboveMaximum', `${most}`, `${actual}`)
+    }
+  }
+}
+
+/** Whether these bounds demand something of a part that the processor line does not have. */
+function lacksPart(product: SnpProduct, part: keyof TcbVersion, minimum = 0, maximum = 255): boolean {
+  return (minimum > 0 || maximum < 255) && !productLine(product).tcb.includes(part)
 }

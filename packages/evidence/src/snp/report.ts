@@ -52,6 +52,7 @@ export interface SnpPlatformInfo {
   raplDisabled: boolean
   ciphertextHidingEnabled: boolean
   aliasCheckComplete: boolean
+  tioEnabled: boolean
 }
 
 export interface SnpFirmwareVersion {
@@ -82,6 +83,7 @@ export interface SnpReport {
   launchTcb: bigint
   platformInfo: SnpPlatformInfo
   authorKeyEnabled: boolean
+  /** MASK_CHIP_KEY: the firmware does not sign reports with the chip's key. MASK_CHIP_ID, which hides the chip, shows as a zero chip id. */
   chipKeyMasked: boolean
   signingKey: SnpSigningKey
   reportData: Uint8Array
@@ -97,7 +99,7 @@ export interface SnpReport {
   chipId: Uint8Array
   currentVersion: SnpFirmwareVersion
   committedVersion: SnpFirmwareVersion
-  /** From version 5. */
+  /** LAUNCH_MIT_VECTOR and CURRENT_MIT_VECTOR, from version 5. */
   launchMitigations: bigint | undefined
   currentMitigations: bigint | undefined
   /** r and s, 48 bytes each, least significant byte first. */
@@ -270,6 +272,7 @@ function readPlatformInfo(raw: bigint, low: number): SnpPlatformInfo {
     raplDisabled: (low & 8) !== 0,
     ciphertextHidingEnabled: (low & 16) !== 0,
     aliasCheckComplete: (low & 32) !== 0,
+    tioEnabled: (low & 128) !== 0,
   }
 }
 

@@ -16,7 +16,8 @@ export interface TcbLack {
  * @example
  * import { describeLack } from '@strongroom/evidence/advisories'
  *
- * describeLack({ component: 'SNP firmware', found: 20, wanted: 22, update: 'Install it.' }) // => 'SNP firmware: 20 found, 22 wanted. Install it.'
+ * const lack = { component: 'SNP firmware', found: 20, wanted: 22, update: 'Install it.' }
+ * describeLack(lack) // => 'SNP firmware: 20 found, 22 wanted. Install it.'
  */
 export const describeLack = ({ component, found, wanted, update }: TcbLack): string =>
   `${component}: ${found} found, ${wanted} wanted. ${update}`

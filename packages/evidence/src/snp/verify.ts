@@ -116,7 +116,10 @@ export function endorsementOf(leaf: Certificate): SnpEndorsement {
   }
 }
 
-/** A root of one line must not vouch for another: their security versions mean different things. @throws VerificationError ProductMismatch */
+/**
+ * A root of one line must not vouch for another: their security versions mean different things.
+ * @throws VerificationError ProductMismatch
+ */
 export function requireNames(
   { ask, ark }: { ask: Certificate; ark: Certificate },
   { product, signer }: SnpEndorsement,

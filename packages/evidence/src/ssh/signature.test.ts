@@ -43,7 +43,9 @@ describe('a signature of ssh-keygen', () => {
       const key = keys.get(kind)!
       const signature = signWith(key.path)
       expect(await verify({ signature, keys: [line, key.line] })).toBe(key.line)
-      await expect(verify({ signature, keys: [key.line], message: utf8(`${text} `) })).rejects.toEqual(refused('TokenSignatureInvalid')) // prettier-ignore
+      await expect(verify({ signature, keys: [key.line], message: utf8(`${text} `) })).rejects.toEqual(
+        refused('TokenSignatureInvalid'),
+      )
     },
   )
 

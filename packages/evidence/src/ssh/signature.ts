@@ -41,13 +41,23 @@ export function parseSshSignature(text: string): SshSignature {
   if (!equal(found, magic)) throw new ParseError({ code: 'WrongMagic', message: 'SSH signature: not SSHSIG' })
   const version = reader.u32be('version')
   if (version !== 1)
-    throw new ParseError({ code: 'UnknownVersion', message: 'SSH signature: version', expected: '1', found: String(version) }) // prettier-ignore
+    throw new ParseError({
+      code: 'UnknownVersion',
+      message: 'SSH signature: version',
+      expected: '1',
+      found: String(version),
+    })
   const publicKey = sized(reader, 'public key')
   const namespace = textOf(sized(reader, 'namespace'), 'namespace')
   sized(reader, 'reserved')
   const hash = textOf(sized(reader, 'hash'), 'hash')
   if (hash !== 'sha256' && hash !== 'sha512')
-    throw new ParseError({ code: 'UnknownType', message: 'SSH signature: hash', expected: 'sha256 or sha512', found: hash.slice(0, 40) }) // prettier-ignore
+    throw new ParseError({
+      code: 'UnknownType',
+      message: 'SSH signature: hash',
+      expected: 'sha256 or sha512',
+      found: hash.slice(0, 40),
+    })
   const inner = new ByteReader(sized(reader, 'signature'), 'SSH signature: signature')
   reader.end()
   const algorithm = textOf(sized(inner, 'algorithm'), 'algorithm')
@@ -97,7 +107,13 @@ export async function verifySshSignature(o: {
       found: 'another key',
     })
   const hashed = await digest(hashes[read.hash], o.message)
-  const signed = concat(magic, field(utf8(read.namespace)), field(new Uint8Array()), field(utf8(read.hash)), field(hashed)) // prettier-ignore
+  const signed = concat(
+    magic,
+    field(utf8(read.namespace)),
+    field(new Uint8Array()),
+    field(utf8(read.hash)),
+    field(hashed),
+  )
   if (await holds(read, signed)) return line
   throw new VerificationError({
     code: 'TokenSignatureInvalid',

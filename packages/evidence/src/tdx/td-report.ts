@@ -119,7 +119,8 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
  *
  * const report = parseTdReport(await readFile('td-report.bin'))
  * await verifyTdReportHashes(report) // => undefined
- * verifyTdReportHashes({ ...report, tdInfo: report.tdInfo.slice().fill(0, 0, 8).fill(1, 0, 1) }) // throws VerificationError BindingMismatch
+ * const tdInfo = report.tdInfo.slice().fill(0, 0, 8).fill(1, 0, 1)
+ * verifyTdReportHashes({ ...report, tdInfo }) // throws VerificationError BindingMismatch
  */
 export async function verifyTdReportHashes(report: TdReport): Promise<void> {
   const parts = [

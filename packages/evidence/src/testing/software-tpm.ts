@@ -51,16 +51,29 @@ export class SoftwareTpm {
   }
 }
 
-const attest = (type: number, extraData: Uint8Array, tail: Uint8Array, magic = tpmGenerated): Uint8Array =>
+/** TPMS_CLOCK_INFO. */
+export interface TestClock {
+  clock?: bigint
+  resets?: number
+  restarts?: number
+  safe?: boolean
+}
+
+const attest = (
+  type: number,
+  extraData: Uint8Array,
+  tail: Uint8Array,
+  { magic = tpmGenerated, clock = 1n, resets = 2, restarts = 3, safe = true }: TestClock & { magic?: number } = {},
+): Uint8Array =>
   new ByteWriter()
     .u32be(magic)
     .u16be(type)
     .bytes(sized(new Uint8Array(34)))
     .bytes(sized(extraData))
-    .u64be(1n)
-    .u32be(2)
-    .u32be(3)
-    .u8(1)
+    .u64be(clock)
+    .u32be(resets)
+    .u32be(restarts)
+    .u8(safe ? 1 : 0)
     .u64be(4n)
     .bytes(tail)
     .finish()
@@ -68,7 +81,7 @@ const attest = (type: number, extraData: Uint8Array, tail: Uint8Array, magic = t
 /** TPMS_ATTEST of a quote over these registers of the SHA-256 bank. */
 export function quoteMessage(
   pcrs: ReadonlyMap<number, Uint8Array>,
-  changes: { nonce?: Uint8Array; magic?: number; type?: number } = {},
+  changes: TestClock & { nonce?: Uint8Array; magic?: number; type?: number } = {},
 ): Uint8Array {
   const bitmap = new Uint8Array(3)
   for (const pcr of pcrs.keys()) bitmap[pcr >> 3]! |= 1 << (pcr & 7)
@@ -79,7 +92,7 @@ export function quoteMessage(
     .u8(3)
     .bytes(bitmap)
     .bytes(sized(sha256(...values)))
-  return attest(changes.type ?? 0x8018, changes.nonce ?? utf8('challenge'), tail.finish(), changes.magic)
+  return attest(changes.type ?? 0x8018, changes.nonce ?? utf8('challenge'), tail.finish(), changes)
 }
 
 /** TPMS_ATTEST for the creation of an object with this name. */

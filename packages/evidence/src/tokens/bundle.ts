@@ -1,6 +1,7 @@
 import { digest } from '../core/bytes/digest.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
+import { isEar } from './ear.ts'
 import { readJsonObject } from './json.ts'
 import { parseJws } from './jws.ts'
 
@@ -9,6 +10,8 @@ type Claims = Readonly<Record<string, unknown>>
 /** SHA-256 digests of the detached tokens that the main token of a bundle names (RFC 9711, 4.2.18 and 5); undefined for other tokens. */
 export function detachedDigests(claims: Claims): string[] | undefined {
   const modules = claims['submods']
+  // Submodules of an attestation result are what its verifier found, not digests of tokens.
+  if (isEar(claims)) return undefined
   if (typeof modules !== 'object' || modules === null || Array.isArray(modules)) return undefined
   return Object.values(modules).map((entry: unknown) => {
     const [kind, found] = Array.isArray(entry) ? (entry as unknown[]) : []

@@ -32,15 +32,15 @@ export interface CertifiedJws {
 }
 
 /**
- * Certificates of a token's `x5c` header (RFC 7515 section 4.1.6: base64, not base64url), leaf first.
+ * Certificates of an `x5c`, in a token's header or in a key (RFC 7515, 4.1.6; RFC 7517, 4.7: base64, not base64url), leaf
+ * first.
  * @throws ParseError Missing, InvalidEncoding, and those of certificates
  */
-export function certificatesOf(jws: Jws): Certificate[] {
-  const { x5c } = jws.header
+export function certificatesOf({ x5c }: Readonly<Record<string, unknown>>): Certificate[] {
   if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > 6) {
     throw new ParseError({
       code: 'Missing',
-      message: 'Token carries no certificate chain',
+      message: 'There is no certificate chain (x5c)',
       expected: '1 to 6 certificates',
     })
   }
@@ -123,7 +123,7 @@ export async function verifySignerSignature(
 export async function verifyCertifiedJws(o: SignerRules & { jws: string; at: Date }): Promise<CertifiedJws> {
   const jws = parseJws(o.jws)
   requireHeader(jws)
-  const chain = certificatesOf(jws)
+  const chain = certificatesOf(jws.header)
   const root = await verifySigner(jws, chain, o)
   const algorithm = await verifySignerSignature(jws, chain[0] as Certificate, o.algorithms ?? ['RS256'])
   return { jws, algorithm, chain, root }

@@ -1,4 +1,5 @@
 import { azureTokenAlgorithms, type TokenAlgorithm } from './algorithms.ts'
+import { earAlgorithms, isEar } from './ear.ts'
 
 /** Attestation services other than Azure's, by the issuer of their tokens, with their signature algorithms. */
 const services: readonly { issuer: RegExp; algorithms: readonly TokenAlgorithm[] }[] = [
@@ -9,10 +10,11 @@ const services: readonly { issuer: RegExp; algorithms: readonly TokenAlgorithm[]
 ]
 
 /**
- * Algorithms that may sign this issuer's tokens. The issuer comes from the token: it only selects among strong
- * algorithms, and the key, which the verifier obtained independently, must fit the algorithm.
+ * Algorithms that may sign a token with these claims. Issuer and profile come from the token: they only select among
+ * strong algorithms, and the key, which the verifier obtained independently, must fit the algorithm.
  */
-export function algorithmsOfIssuer(issuer: unknown): readonly TokenAlgorithm[] {
+export function algorithmsOfToken(claims: Readonly<Record<string, unknown>> = {}): readonly TokenAlgorithm[] {
+  const issuer = claims['iss']
   const service = typeof issuer === 'string' ? services.find((each) => each.issuer.test(issuer)) : undefined
-  return service?.algorithms ?? azureTokenAlgorithms
+  return service?.algorithms ?? (isEar(claims) ? earAlgorithms : azureTokenAlgorithms)
 }

@@ -34,8 +34,17 @@ export function readJson(text: string, subject: string): unknown {
     refuseDeepOrDoubled(text, subject)
     return JSON.parse(text) as unknown
   } catch (cause) {
-    if (cause instanceof ParseError) throw cause
+    if (cause instanceof ParseError && (cause.code !== 'Duplicate' || isJson(text))) throw cause
     throw new ParseError({ code: 'InvalidEncoding', message: `${subject} is not UTF-8 JSON` })
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -38,21 +38,16 @@ export function parseJwks(value: unknown): Jwk[] {
  * Finds the one key that the token names and that may verify this algorithm. A key serves one purpose: its type, `alg`,
  * `use` and `key_ops` must agree with the token's algorithm (RFC 8725 sections 3.1 and 3.5). A key set that contains a
  * private or symmetric key is refused, because then anybody can sign.
+ * @param o.unnamed the token need not name a key if exactly one was given
  * @throws VerificationError TokenKeyUnknown, TokenKeyNotAllowed; ParseError
  */
-export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: TokenAlgorithm }): KeyMaterial {
-  const named = o.keys.filter((key) => typeof o.kid === 'string' && key['kid'] === o.kid)
-  const [key] = named
-  if (key === undefined || named.length !== 1) {
-    throw new VerificationError({
-      code: 'TokenKeyUnknown',
-      message:
-        named.length > 1 ? 'Several keys have the name that the token gives' : 'No given key has the token’s name',
-      subject: 'token',
-      expected: o.keys.map((each) => shown(each['kid'])).join(', '),
-      found: typeof o.kid === 'string' ? o.kid.slice(0, 128) : 'no key id',
-    })
-  }
+export function selectKey(o: {
+  keys: readonly Jwk[]
+  kid: unknown
+  algorithm: TokenAlgorithm
+  unnamed?: boolean
+}): KeyMaterial {
+  const key = keyNamed(o)
   const wanted = keyOfAlgorithm(o.algorithm)
   if (key['kty'] !== wanted.kty) refuseKey('Key is of another type than the algorithm', wanted.kty, key['kty'])
   if (o.keys.some((each) => privateMembers.some((name) => Object.hasOwn(each, name))))
@@ -82,6 +77,25 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
     refuseKey('Key and its certificate differ', 'one key', 'two')
   }
   return { jwk: { kty: 'RSA', n: toBase64Url(modulus), e } }
+}
+
+/** @throws VerificationError TokenKeyUnknown */
+export function keyNamed(o: Pick<Parameters<typeof selectKey>[0], 'keys' | 'kid' | 'unnamed'>): Jwk {
+  const [only] = o.keys.length === 1 ? o.keys : []
+  const isOnly = o.unnamed === true && only !== undefined && (o.kid === undefined || only['kid'] === undefined)
+  const named = isOnly ? [only] : o.keys.filter((key) => typeof o.kid === 'string' && key['kid'] === o.kid)
+  const [key] = named
+  if (key === undefined || named.length !== 1) {
+    throw new VerificationError({
+      code: 'TokenKeyUnknown',
+      message:
+        named.length > 1 ? 'Several keys have the name that the token gives' : 'No given key has the token’s name',
+      subject: 'token',
+      expected: o.keys.map((each) => shown(each['kid'])).join(', '),
+      found: typeof o.kid === 'string' ? o.kid.slice(0, 128) : 'no key id',
+    })
+  }
+  return key
 }
 
 /** At least 2048 bits, and an odd exponent other than 1: with e = 1, every text is its own signature. */

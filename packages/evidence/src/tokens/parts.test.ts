@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toBase64Url } from '../core/bytes/base64.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
-import { algorithmsOfIssuer } from './issuers.ts'
+import { algorithmsOfToken } from './issuers.ts'
 import { bundleOf, claimsOf, detachedDigests, tokenDigest } from './bundle.ts'
 import { readJson, readJsonObject } from './json.ts'
 import { parseJws } from './jws.ts'
@@ -37,6 +37,7 @@ describe('strict JSON', () => {
     ['{"a":"b\\"', 'InvalidEncoding', { offset: 5 }],
     ['{"a\\x":1}', 'InvalidEncoding'],
     ['{"a":1,}', 'InvalidEncoding'],
+    ['{"a":1,"a":2', 'InvalidEncoding'],
     ['', 'InvalidEncoding'],
   ])('%s is refused', (text, code, facts) => {
     expect(() => readJson(text, 'x')).toThrow(refused(code, { name: 'ParseError', ...facts }))
@@ -204,7 +205,7 @@ describe('the algorithms of an issuer', () => {
     [undefined, ['RS256']],
     [['https://nras.attestation.nvidia.com'], ['RS256']],
   ])('%s are %j', (issuer, algorithms) => {
-    expect(algorithmsOfIssuer(issuer)).toEqual(algorithms)
+    expect(algorithmsOfToken({ iss: issuer })).toEqual(algorithms)
   })
 })
 

@@ -22,7 +22,7 @@ describe('the roots of genuine vaults', () => {
   it.skipIf(!hasCorpus)('and their signer’s name take a genuine release', async () => {
     const path = 'ThomVanL-blog-2022-12-azure-confidential-computing-secure-key-release/akv-release-response.json'
     const { value: jws } = JSON.parse(readFileSync(join(corpusDirectory, path), 'utf8')) as { value: string }
-    const at = certificatesOf(parseJws(jws))[0]!.notBefore
+    const at = certificatesOf(parseJws(jws).header)[0]!.notBefore
     const { root, release } = await verifyKeyRelease({ jws, roots: genuineVaultAnchors, signer: vaultSigner, at })
     expect([root, release.keyType]).toEqual([genuineVaultAnchors[0], 'RSA-HSM'])
   })

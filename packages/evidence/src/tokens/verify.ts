@@ -2,6 +2,7 @@ import { VerificationError } from '../core/errors.ts'
 import { describeTime } from '../core/time.ts'
 import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { readJsonObject } from './json.ts'
+import { isEar, isEarToken } from './ear.ts'
 import { requireKind, type TokenKind } from './kind.ts'
 import { shown } from './shown.ts'
 import { type Jws, parseJws } from './jws.ts'
@@ -30,6 +31,8 @@ export interface TokenRules {
   kind?: TokenKind | undefined
   /** Allowed clock difference in seconds; 0 by default, at most 300. */
   clockSkew?: number | undefined
+  /** Seconds after `iat` for which a token counts, also one without `exp`. */
+  maximumAge?: number | undefined
 }
 
 /**
@@ -50,13 +53,19 @@ export interface TokenRules {
  * verifyToken({ ...o, issuer: 'https://attest.example' }) // throws VerificationError TokenIssuerMismatch
  */
 export async function verifyToken(
-  o: TokenRules & { token: string; keys: readonly Jwk[]; at: Date },
+  o: TokenRules & {
+    token: string
+    keys: readonly Jwk[]
+    at: Date
+    /** The token need not name a key if exactly one was given; default: only an attestation result. */
+    unnamed?: boolean
+  },
 ): Promise<VerifiedToken> {
   const jws = parseJws(o.token)
   const algorithm = requireAlgorithm(jws.header['alg'], o.algorithms ?? azureTokenAlgorithms)
   requireHeader(jws)
   const { kid } = jws.header
-  const key = selectKey({ keys: o.keys, kid, algorithm })
+  const key = selectKey({ keys: o.keys, kid, algorithm, unnamed: o.unnamed ?? isEarToken(jws) })
   if (!(await verifyTokenSignature({ algorithm, key, signature: jws.signature, data: jws.signingInput }))) {
     throw new VerificationError({
       code: 'TokenSignatureInvalid',
@@ -104,7 +113,9 @@ export function requireIssuer(
   rules: Pick<TokenRules, 'issuer' | 'audience'>,
 ): void {
   const { iss, aud } = claims
-  if (typeof iss !== 'string' || (rules.issuer !== 'any' && iss !== rules.issuer)) {
+  // An attestation result names its verifier, and need not name an issuer: its key, which was pinned, is whose it is.
+  const unnamed = iss === undefined && rules.issuer === 'any' && isEar(claims)
+  if (!unnamed && (typeof iss !== 'string' || (rules.issuer !== 'any' && iss !== rules.issuer))) {
     throw new VerificationError({
       code: 'TokenIssuerMismatch',
       message: 'Token is by another issuer',
@@ -114,12 +125,13 @@ export function requireIssuer(
     })
   }
   const { jku } = header
-  if (jku !== undefined && jku !== `${iss.replace(/\/$/, '')}/certs`) {
+  const keySet = typeof iss === 'string' ? `${iss.replace(/\/$/, '')}/certs` : 'none: the token names no issuer'
+  if (jku !== undefined && jku !== keySet) {
     throw new VerificationError({
       code: 'TokenIssuerMismatch',
       message: 'Token names a key set that is not its issuer’s',
       subject: 'token',
-      expected: `${iss}/certs`,
+      expected: keySet,
       found: shown(jku, 256),
     })
   }
@@ -140,17 +152,17 @@ const maximumSkew = 300
 /** Checks the token's times; `exp` is required (RFC 7519 sections 4.1.4 to 4.1.6). @throws VerificationError */
 export function requireTime(
   claims: Readonly<Record<string, unknown>>,
-  o: { at: Date; clockSkew?: number | undefined },
+  o: { at: Date; clockSkew?: number | undefined; maximumAge?: number | undefined },
 ): { issuedAt: Date | undefined; notBefore: Date | undefined; expires: Date } {
   const skew = Math.min(Math.max(o.clockSkew ?? 0, 0), maximumSkew) * 1000
   const now = o.at.getTime()
-  const expires = timeOf(claims, 'exp')
   const notBefore = timeOf(claims, 'nbf')
   const issuedAt = timeOf(claims, 'iat')
+  const expires = endOf(timeOf(claims, 'exp'), issuedAt, o.maximumAge)
   if (expires === undefined) {
     throw new VerificationError({
       code: 'TokenClaimMissing',
-      message: 'Token never expires',
+      message: 'Token never expires, and the policy sets no token.maximumAge',
       subject: 'token',
       expected: 'exp',
     })
@@ -180,6 +192,22 @@ export function requireTime(
     })
   }
   return { issuedAt, notBefore, expires }
+}
+
+/** The earlier of what the token states and what its age allows. @throws VerificationError */
+function endOf(stated: Date | undefined, issuedAt: Date | undefined, maximumAge: number | undefined): Date | undefined {
+  if (maximumAge === undefined) return stated
+  if (issuedAt === undefined) {
+    throw new VerificationError({
+      code: 'TokenClaimMissing',
+      message: 'Token does not state when it was issued, so its age is unknown',
+      subject: 'token',
+      expected: 'iat',
+      found: 'none',
+    })
+  }
+  const aged = new Date(issuedAt.getTime() + maximumAge * 1000)
+  return stated !== undefined && stated < aged ? stated : aged
 }
 
 function timeOf(claims: Readonly<Record<string, unknown>>, name: string): Date | undefined {

@@ -51,7 +51,8 @@ export async function pcrPolicyDigest(pcrs: ReadonlyMap<number, Uint8Array>, ban
  * const key = head.u16be(0x10).u16be(0x15).u16be(2048).u32be(0).bytes(sized(new Uint8Array(256).fill(0xc1))).finish()
  * const bound = await requirePcrBoundKey({ objectPublic: sized(key), pcrs, bank: 'sha256' })
  * bound.kind // => 'rsa'
- * requirePcrBoundKey({ objectPublic: sized(key), pcrs: new Map([[7, new Uint8Array(32).fill(1)]]), bank: 'sha256' }) // throws VerificationError BindingMismatch
+ * const others = { objectPublic: sized(key), pcrs: new Map([[7, new Uint8Array(32).fill(1)]]), bank: 'sha256' } as const
+ * requirePcrBoundKey(others) // throws VerificationError BindingMismatch
  */
 export async function requirePcrBoundKey(o: {
   objectPublic: Uint8Array

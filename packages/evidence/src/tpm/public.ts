@@ -206,7 +206,15 @@ export async function tpmName(publicArea: TpmPublic): Promise<Uint8Array> {
  * key.kind === 'rsa' && key.exponent // => 65537
  * tpmKeyFromJwk({ kty: 'EC' }) // throws ParseError UnknownType
  */
-export function tpmKeyFromJwk({ kty, n, e }: { kty?: unknown; n?: unknown; e?: unknown }): TpmPublicKey {
+export function tpmKeyFromJwk({
+  kty,
+  n,
+  e,
+}: {
+  kty?: unknown
+  n?: unknown
+  e?: unknown
+}): Extract<TpmPublicKey, { kind: 'rsa' }> {
   if (kty !== 'RSA' || typeof n !== 'string' || typeof e !== 'string') {
     throw new ParseError({
       code: 'UnknownType',

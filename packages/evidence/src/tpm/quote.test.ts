@@ -4,10 +4,11 @@ import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat, utf8 } from '../core/bytes/bytes.ts'
 import { fromBase64Url } from '../core/bytes/base64.ts'
 import { digest } from '../core/bytes/digest.ts'
+import { fromHex } from '../core/bytes/hex.ts'
 import { ParseError } from '../core/errors.ts'
 import { attestTypes, parseTpmsAttest, tpmGenerated } from './attest.ts'
 import { isAttestationKey, objectAttributes, parseTpm2bPublic, tpmName } from './public.ts'
-import { verifyCertify, verifyQuote } from './quote.ts'
+import { verifyCertify, verifyNvCertify, verifyQuote } from './quote.ts'
 import { parseTpmtSignature } from './signature.ts'
 
 /** A small software TPM: one key, and quotes over any values. */
@@ -282,6 +283,40 @@ describe('a TPM certificate of an object', () => {
     await expect(
       verifyCertify({ ...signed, message: quote, signature: await tpm.sign(quote), objectPublic: object }),
     ).rejects.toMatchObject({ code: 'TpmTypeMismatch' })
+  })
+})
+
+describe('a TPM certificate of an NV index', () => {
+  const index = { handle: 0x0140_0107, attributes: 0x6205_0001, bytes: 4 }
+  /** TPM2B_NAME of `index`: TPMS_NV_PUBLIC under SHA-256. */
+  const nameOf = async (area: string): Promise<Uint8Array> =>
+    concat(Uint8Array.of(0, 0x0b), await digest('SHA-256', fromHex(area)))
+  const certified = async (name: Uint8Array, offset = 0, content = utf8('1234')) => {
+    const tail = new ByteWriter().u16be(name.length).bytes(name).u16be(offset).u16be(content.length).bytes(content)
+    const message = await attest({ type: attestTypes.nv, tail: tail.finish() })
+    return { message, signature: await tpm.sign(message), akPublic: tpm.akPublic, nonce, index }
+  }
+  const own = '01400107000b6205000100000004'
+
+  it('has the whole content of that index and of no other', async () => {
+    const name = await nameOf(own)
+    const whole = await certified(name)
+    expect((await verifyNvCertify(whole)).contents).toEqual(utf8('1234'))
+    const other = { code: 'BindingMismatch' }
+    // Another handle; attributes with authwrite; a policy; another size.
+    for (const area of [
+      own.replace('07', '08'),
+      own.replace('0001', '0005'),
+      own.replace('00000004', '0001ff0004'),
+      own.replace(/4$/, '5'),
+    ])
+      await expect(verifyNvCertify(await certified(await nameOf(area))), area).rejects.toMatchObject(other)
+    await expect(verifyNvCertify(await certified(name, 1))).rejects.toMatchObject(other)
+    await expect(verifyNvCertify(await certified(name, 0, utf8('123')))).rejects.toMatchObject(other)
+    await expect(verifyNvCertify({ ...whole, nonce: utf8('another') })).rejects.toMatchObject({ code: 'NonceMismatch' })
+    await expect(verifyNvCertify({ ...whole, message: await attest() })).rejects.toMatchObject({
+      code: 'TpmSignatureInvalid',
+    })
   })
 })
 

@@ -3,7 +3,15 @@ import { equal } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { bankDigest, type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
 import { VerificationError } from '../core/errors.ts'
-import { type CertifyAttest, type QuoteAttest, attestTypes, parseTpmsAttest, tpmGenerated } from './attest.ts'
+import {
+  type CertifyAttest,
+  type NvCertifyAttest,
+  type QuoteAttest,
+  attestTypes,
+  parseTpmsAttest,
+  tpmGenerated,
+} from './attest.ts'
+import { nvName, type NvPublic } from './nv-public.ts'
 import { parseTpm2bPublic, requireAttestationKey, tpmName, type TpmPublicKey } from './public.ts'
 import { type TpmSignature, parseTpmtSignature, verifyTpmSignature } from './signature.ts'
 
@@ -136,10 +144,44 @@ export async function verifyCertify(o: SignedByTpm & { objectPublic: Uint8Array 
   return attest
 }
 
+/**
+ * Verifies a TPM2_NV_Certify: the whole content of an NV index, in the TPM of the attestation key.
+ * @param o.index its public area: whoever its attributes name can write it, and nobody else
+ * @throws VerificationError BindingMismatch if another index was certified, or part of it, and those of verifyQuote
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromBase64Url, VerificationError, verifyNvCertify } from '@strongroom/evidence'
+ *
+ * // A quote certifies no index, however good its signature is.
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const problem = await verifyNvCertify({
+ *   message: fromBase64Url(boot.measuredBoot.quoteMessage),
+ *   signature: fromBase64Url(boot.measuredBoot.quoteSignature),
+ *   akPublic: fromBase64Url(boot.vtpm.akPublic),
+ *   nonce: fromBase64Url(boot.measuredBoot.nonce),
+ *   index: { handle: 0x01400107, attributes: 0x62050001, bytes: 40 },
+ * }).catch((error: unknown) => error)
+ * problem instanceof VerificationError && problem.code // => 'TpmTypeMismatch'
+ */
+export async function verifyNvCertify(o: SignedByTpm & { index: NvPublic }): Promise<NvCertifyAttest> {
+  const { attest } = await verifyAttest(o, 'nv')
+  const name = await nvName(o.index)
+  if (!equal(name, attest.indexName) || attest.offset !== 0 || attest.contents.length !== o.index.bytes) {
+    throw new VerificationError({
+      code: 'BindingMismatch',
+      message: 'The TPM certified another NV index, or part of one',
+      expected: `${o.index.bytes} bytes of ${toHex(name)}`,
+      found: `${attest.contents.length} bytes at ${attest.offset} of ${toHex(attest.indexName)}`,
+    })
+  }
+  return attest
+}
+
 /** The TPM statements that this file verifies. */
 interface Attests {
   quote: QuoteAttest
   certify: CertifyAttest
+  nv: NvCertifyAttest
 }
 
 async function verifyAttest<Type extends keyof Attests>(

@@ -1,11 +1,11 @@
 import { ByteReader } from '../core/bytes/byte-reader.ts'
 import { concat } from '../core/bytes/bytes.ts'
-import { toBase64Url } from '../core/bytes/base64.ts'
 import { forWebCrypto } from '../core/bytes/digest.ts'
 import { type HashName, hashAlgorithmById, hashAlgorithmByName } from '../eventlog/algorithms.ts'
 import { ParseError, VerificationError } from '../core/errors.ts'
 import { readSized } from './attest.ts'
 import type { EccCurve, TpmPublicKey } from './public.ts'
+import { jwkOfTpmKey } from './spki.ts'
 
 export type TpmSignature =
   | { scheme: 'rsassa' | 'rsapss'; hash: HashName; signature: Uint8Array }
@@ -98,8 +98,7 @@ export async function verifyTpmSignature(o: {
       })
     }
     const name = signature.scheme === 'rsassa' ? 'RSASSA-PKCS1-v1_5' : 'RSA-PSS'
-    const jwk = { kty: 'RSA', n: toBase64Url(key.modulus), e: toBase64Url(exponentBytes(key.exponent)) }
-    const imported = await importKey(jwk, { name, hash: webCrypto })
+    const imported = await importKey(key, { name, hash: webCrypto })
     // A TPM uses the largest salt that fits, or the digest's size (part 1, annex B.7: digest size unless FIPS differs): both are tried.
     const digestSize = hashAlgorithmByName(signature.hash).size
     const largest = key.modulus.length - digestSize - 2
@@ -110,10 +109,7 @@ export async function verifyTpmSignature(o: {
   } else if (key.kind === 'ecc' && signature.scheme === 'ecdsa') {
     const size = curveSizes[key.curve]
     if (signature.r.length > size || signature.s.length > size) invalid()
-    const imported = await importKey(
-      { kty: 'EC', crv: key.curve, x: toBase64Url(key.x), y: toBase64Url(key.y) },
-      { name: 'ECDSA', namedCurve: key.curve },
-    )
+    const imported = await importKey(key, { name: 'ECDSA', namedCurve: key.curve })
     const bytes = concat(
       new Uint8Array(size - signature.r.length),
       signature.r,
@@ -140,9 +136,9 @@ function invalid(): never {
   })
 }
 
-async function importKey(jwk: JsonWebKey, algorithm: RsaHashedImportParams | EcKeyImportParams): Promise<CryptoKey> {
+async function importKey(key: TpmPublicKey, algorithm: RsaHashedImportParams | EcKeyImportParams): Promise<CryptoKey> {
   try {
-    return await crypto.subtle.importKey('jwk', jwk, algorithm, false, ['verify'])
+    return await crypto.subtle.importKey('jwk', jwkOfTpmKey(key), algorithm, false, ['verify'])
   } catch (cause) {
     throw new VerificationError({
       code: 'TpmKeyNotAllowed',
@@ -151,10 +147,4 @@ async function importKey(jwk: JsonWebKey, algorithm: RsaHashedImportParams | EcK
       cause,
     })
   }
-}
-
-function exponentBytes(exponent: number): Uint8Array {
-  const bytes: number[] = []
-  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256)
-  return Uint8Array.from(bytes)
 }

@@ -43,6 +43,29 @@ describe('createHttpApp', () => {
     expect(answer.json()).toEqual({ params: { id: 'S1', name: 'Rg/One' }, query: { 'api-version': '1', $filter: 'a' } })
   })
 
+  it('refuses a JSON request of more values than a turn parses, before it parses them (attack W55)', async () => {
+    const app = createHttpApp({ name: 'test', logger: pino({ level: 'silent' }) })
+    app.post('/echo', async (request) => ({ values: (request.body as unknown[]).length }))
+    const send = async (count: number): Promise<unknown> => {
+      const headers = { 'content-type': 'application/json' }
+      const payload = `[${Array.from({ length: count }, () => '{}').join()}]`
+      const answer = await app.inject({ method: 'POST', url: '/echo', headers, payload })
+      return answer.statusCode === 200 ? answer.json() : [answer.statusCode, answer.json<{ error: Body }>().error]
+    }
+    interface Body {
+      code: string
+      innererror: object
+    }
+    expect(await send(39_999)).toEqual({ values: 39_999 })
+    expect(await send(40_000)).toMatchObject([
+      400,
+      {
+        code: 'InvalidRequestContent',
+        innererror: { expected: expect.stringContaining('at most 240000 values') as string },
+      },
+    ])
+  })
+
   it.each(['', ' ', undefined])('accepts a JSON request whose body is %j', async (payload) => {
     const { app } = testApp()
     const headers = { 'content-type': 'application/json; charset=utf-8' }

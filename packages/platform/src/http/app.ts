@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { ServiceError, toErrorBody } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { allowedJsonValues, countJsonValues, mostJsonValues } from '../limits/json-values.ts'
 import type { Caller } from './bearer.ts'
 import { normaliseUrl } from './url.ts'
 
@@ -101,9 +102,19 @@ function acceptEmptyJson(app: FastifyInstance): void {
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body.trim() === '') done(null, undefined)
+    else if (countJsonValues(body) > mostJsonValues) done(tooManyValues(), undefined)
     else void parse(request, body, done)
   })
 }
+
+const tooManyValues = (): ServiceError =>
+  new ServiceError({
+    code: 'InvalidRequestContent',
+    message: 'The request content has too many values.',
+    expected: allowedJsonValues,
+    found: `more than ${mostJsonValues}`,
+    remedy: 'Send less at once.',
+  })
 
 /** What may be echoed into a header: an id, not arbitrary text. */
 function isId(value: unknown): value is string {

@@ -1,7 +1,11 @@
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
 import type { IncomingMessage } from 'node:http'
-import { connect as connectTo, type Socket } from 'node:net'
+import { connect as connectTo, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { domain } from '@strongroom/contract'
+import { isThisMachine } from '../network/public-address.ts'
+import { ownerOf } from '../public-names/peer-user.ts'
 
 export interface ConnectProxy {
   connect(request: IncomingMessage, client: Duplex, head: Buffer): void
@@ -15,7 +19,14 @@ const silentTunnelMs = 900_000
 const established = 'HTTP/1.1 200 Connection established\r\n\r\n'
 
 /** Where a CONNECT leads: to another listener, to code that takes the connection over, or, with the rest of a status line, nowhere. */
-export type Tunnel = { host: string; port: number } | { takes(client: Duplex): void } | { refused: string }
+export type Tunnel = Place | { takes(client: Duplex): void } | { refused: string }
+
+interface Place {
+  host: string
+  port: number
+  /** What the host resolved to when it was checked: the connection is made to one of these. Absent for an address. */
+  addresses?: LookupAddress[]
+}
 
 /** CONNECT (RFC 9110 section 9.3.6). TLS stays end to end. */
 export function createConnectProxy(
@@ -38,9 +49,10 @@ export function createConnectProxy(
       tunnel.takes(client)
     } else join(tunnel, client, head)
   }
-  const join = (target: { host: string; port: number }, client: Duplex, head: Buffer): void => {
+  const join = ({ host, port, addresses }: Place, client: Duplex, head: Buffer): void => {
     track(client)
-    const peer: Socket = connectTo({ ...target, timeout: connectTimeoutMs })
+    const known = addresses !== undefined && { lookup: answering(addresses) }
+    const peer: Socket = connectTo({ host, port, ...known, timeout: connectTimeoutMs })
     track(peer)
     let connected = false
     const fail = (): void => {
@@ -83,24 +95,38 @@ function parseAuthority(authority: string): { host: string; port: number } | und
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
 }
 
+/** The addresses that a host was resolved to, instead of another look-up. */
+const answering =
+  (addresses: LookupAddress[]): LookupFunction =>
+  (_host, { all }, done) => {
+    const [first] = addresses
+    if (all === true || first === undefined) done(null, addresses)
+    else done(null, first.address, first.family)
+  }
+
 /**
- * For clients that cannot resolve strongroom.internal: our names at port 443 lead to our own TLS port only; everything
- * else passes through, so that one HTTPS_PROXY setting serves all.
+ * For clients that cannot resolve strongroom.internal: our names at port 443 lead to our own TLS port only, which every
+ * local program reaches anyway. Everything else passes through, so that one HTTPS_PROXY setting serves all, but only
+ * for the user who runs the server, or root: others would reach the network as that user does.
  */
 export function routeToOwnNames(o: {
   tlsPort: number
-  /** The proxy's own port: a tunnel to it could be chained without end. */
-  localPort: number
+  /** Ports of our proxies: a tunnel to one could be chained without end. */
+  proxyPorts: () => readonly number[]
   /** Takes the connections to our names over; default: they are made to the TLS port. */
   takes?: (client: Duplex) => void
-}): (target: { host: string; port: number }) => Tunnel {
-  return ({ host, port }) => {
+}): (target: { host: string; port: number }, client: Duplex) => Promise<Tunnel> {
+  return async ({ host, port }, client) => {
     if (host === domain || host.endsWith(`.${domain}`)) {
       if (port !== 443 && port !== o.tlsPort) return forbidden
       return o.takes === undefined ? { host: '127.0.0.1', port: o.tlsPort } : { takes: o.takes }
     }
-    if (port === o.localPort && ['localhost', '127.0.0.1', '::1'].includes(host)) return forbidden
-    return { host, port }
+    if (!(await ownerOf(client as Socket)).isOwn) return { refused: '403 Only for the user who runs Strongroom' }
+    // Resolved once: 127.1, 0.0.0.0 or a name of anybody's can lead to this machine.
+    const addresses = await lookup(host, { all: true }).catch(() => undefined)
+    if (addresses === undefined) return { refused: '502 Bad Gateway' }
+    const leadsHere = addresses.some(({ address }) => isThisMachine(address))
+    return leadsHere && o.proxyPorts().includes(port) ? forbidden : { host, port, addresses }
   }
 }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { request, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { connectForGuest } from '../network/caller.ts'
 import { boundConnections } from './connections.ts'
 import { createHttpServer } from './http-server.ts'
 
@@ -34,7 +35,7 @@ describe('connections of a server', () => {
     return { server, port: (server.address() as AddressInfo).port, release, waiting: () => waiting.length }
   }
   const open = async (port: number, localAddress = '127.0.0.1', text = ''): Promise<Socket> => {
-    const socket = connect({ port, host: '127.0.0.1', localAddress })
+    const socket = connectForGuest({ port, host: '127.0.0.1', localAddress })
     socket.on('error', () => {})
     socket.resume()
     await once(socket, 'connect')
@@ -44,7 +45,10 @@ describe('connections of a server', () => {
   }
   const get = (port: number, path: string, localAddress = '127.0.0.1'): Promise<string> =>
     new Promise((resolve, reject) => {
-      const sent = request({ port, host: '127.0.0.1', path, localAddress, agent: false })
+      const sent = request({
+        path,
+        createConnection: () => connectForGuest({ port, host: '127.0.0.1', localAddress }),
+      })
       sent.once('error', reject)
       sent.once('response', (answer) => {
         let text = ''
@@ -68,6 +72,19 @@ describe('connections of a server', () => {
     const { port } = await listen(8)
     const quiet = await open(port, '127.64.0.9')
     for (let n = 0; n < 30; n++) await open(port)
+    await get(port, '/')
+    expect(quiet.destroyed).toBe(false)
+  })
+
+  it('of a local program are one peer’s, from whichever loopback address (attack W6)', async () => {
+    const { port } = await listen(8)
+    const quiet = await open(port, '127.64.0.9')
+    for (let n = 0; n < 30; n++) {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: `127.77.${n}.1` })
+      socket.on('error', () => {})
+      closing.push(() => socket.destroy())
+      await once(socket, 'connect')
+    }
     await get(port, '/')
     expect(quiet.destroyed).toBe(false)
   })

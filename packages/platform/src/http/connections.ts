@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { limitedAddress } from '../network/caller.ts'
 
 /** Connection states, in eviction order: before any request, between two, sending one, a tunnel. */
 const states = ['silent', 'idle', 'sending', 'tunnel'] as const
@@ -61,7 +62,7 @@ export function boundConnections(server: Server, o: { most: number }): void {
   }
 
   server.on('connection', (socket: Socket) => {
-    const address = addressOf(socket)
+    const address = limitedAddress(socket)
     const peer = peers.get(address) ?? newPeer(address)
     if (!makeRoom(peer)) {
       socket.destroy()
@@ -98,9 +99,6 @@ const newPeer = (address: string): Peer => ({
   count: 0,
   quiet: { silent: new Set(), idle: new Set(), sending: new Set(), tunnel: new Set() },
 })
-
-/** The peer of a connection: guests have separate addresses, and a connection without one comes through a local socket. */
-export const addressOf = (socket: Socket): string => socket.remoteAddress ?? 'local'
 
 /** The same key for a connection and the TLS inside it, whose socket is another object. Sockets without addresses are their own keys. */
 const keys = new WeakMap<Socket, string>()

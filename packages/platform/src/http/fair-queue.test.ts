@@ -48,7 +48,7 @@ describe('turns', () => {
     expect(Math.max(...places)).toBeLessThanOrEqual(8)
   })
 
-  it('take who came first and who came last of a long queue where they may, so that nobody waits for a flood before it (attack W6)', async () => {
+  it('take who came first and who came last of a long queue, so that nobody waits for a flood before it (attack W6)', async () => {
     const queue = new FairQueue({ fromBothEnds: true })
     let done = false
     let flood = 0

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:https'
-import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
@@ -10,6 +10,7 @@ import { openAuthority } from '../authority/authority.ts'
 import { systemClock } from '../clock.ts'
 import { openInstallation } from '../installation.ts'
 import { createSealer } from '../sealer.ts'
+import { connectForGuest } from '../network/caller.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
 
 describe('handshakes', () => {
@@ -49,7 +50,7 @@ describe('handshakes', () => {
     return { server, port: (server.address() as AddressInfo).port, begun: () => begun }
   }
   const open = async (port: number, localAddress = '127.0.0.1'): Promise<Socket> => {
-    const socket = connect({ port, host: '127.0.0.1', localAddress })
+    const socket = connectForGuest({ port, host: '127.0.0.1', localAddress })
     socket.on('error', () => {}).resume()
     await once(socket, 'connect')
     closing.push(() => socket.destroy())

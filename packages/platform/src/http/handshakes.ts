@@ -1,6 +1,6 @@
 import type { Server } from 'node:https'
 import type { Socket } from 'node:net'
-import { addressOf } from './connections.ts'
+import { limitedAddress } from '../network/caller.ts'
 import { FairQueue } from './fair-queue.ts'
 
 /**
@@ -35,7 +35,7 @@ export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): 
         // TLS consumes already read bytes from the socket, and its own timeout starts.
         beginTls.call(server, socket)
       }
-      queue.begin(addressOf(socket), begin, () => !socket.destroyed)
+      queue.begin(limitedAddress(socket), begin, () => !socket.destroyed)
     })
   })
 }

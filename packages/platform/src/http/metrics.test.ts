@@ -34,7 +34,15 @@ describe('createMetrics', () => {
 
   it('adds the figures of services, with their labels escaped as the format has it', () => {
     const text = createMetrics().text([
-      { name: 'strongroom_test_total', type: 'counter', help: 'A test.', samples: [{ labels: { a: 'x"y\\z\n', b: '' }, value: 3 }, { labels: {}, value: -0.5 }] }, // prettier-ignore
+      {
+        name: 'strongroom_test_total',
+        type: 'counter',
+        help: 'A test.',
+        samples: [
+          { labels: { a: 'x"y\\z\n', b: '' }, value: 3 },
+          { labels: {}, value: -0.5 },
+        ],
+      },
     ])
     expect(text.split('\n').slice(-5)).toEqual([
       '# HELP strongroom_test_total A test.',

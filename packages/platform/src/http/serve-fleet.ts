@@ -7,7 +7,7 @@ import { fleetHost } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
 import type { InstallationAuthority } from '../authority/authority.ts'
 import type { Logger } from '../logger.ts'
-import { addressOf } from './connections.ts'
+import { limitedAddress } from '../network/caller.ts'
 import { FairQueue } from './fair-queue.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
 import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listener.ts'
@@ -66,7 +66,7 @@ export async function serveFleet(o: {
     (request, response) => {
       if (!pipelines.admits(request, response)) return
       const work = (): void => o.app.routing(request, response)
-      queue.begin(addressOf(request.socket), work, () => !request.socket.destroyed)
+      queue.begin(limitedAddress(request.socket), work, () => !request.socket.destroyed)
     },
   )
   const open = new Set<Duplex>()

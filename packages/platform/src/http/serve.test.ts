@@ -191,7 +191,12 @@ describe('a server that another one follows', () => {
       await new Promise<void>((done) => waiting.push(done))
       return (await inner.request({ method: 'GET', url: 'https://x.strongroom.internal/name' })).body
     })
-    const other = await serve({ installation: { ...installation, ports }, authority, logger, hosts: [{ matches: () => true, app: made }] }) // prettier-ignore
+    const other = await serve({
+      installation: { ...installation, ports },
+      authority,
+      logger,
+      hosts: [{ matches: () => true, app: made }],
+    })
     ;({ ownPort } = other)
     const idle = connect(ports.tls, '127.0.0.1')
     await once(idle, 'connect')

@@ -96,7 +96,7 @@ export async function serve(o: ServeOptions): Promise<RunningServer> {
   for (const server of [tlsServer, localServer]) drain.watch(server)
   // Not by way of the TLS port: while this server drains, connections made there wait for the next one.
   const takes = (client: Duplex): void => void tlsServer.emit('connection', client)
-  const proxy = createConnectProxy(routeToOwnNames({ tlsPort: tls, localPort: local, takes }))
+  const proxy = createConnectProxy(routeToOwnNames({ tlsPort: tls, proxyPorts: () => [local], takes }))
   localServer.on('connect', (request, client, head: Buffer) => proxy.connect(request, client, head))
 
   const end = async (patience: Patience): Promise<void> => {
@@ -113,7 +113,12 @@ export async function serve(o: ServeOptions): Promise<RunningServer> {
     const { inherited } = o
     await listen(ownServer, { port: 0, target: 'ports', option: '--port N' })
     await listen(tlsServer, { port: tls, target: 'ports.tls', option: '--port N', inherited: inherited?.tls })
-    await listen(localServer, { port: local, target: 'ports.local', option: '--local-port N', inherited: inherited?.local }) // prettier-ignore
+    await listen(localServer, {
+      port: local,
+      target: 'ports.local',
+      option: '--local-port N',
+      inherited: inherited?.local,
+    })
   } catch (error) {
     await close()
     throw error

@@ -27,9 +27,12 @@ describe('a call that a peer throttles', () => {
     expect([status, waited]).toEqual([429, 30_000])
   })
 
-  it.each([answer(503, '1'), answer(429), answer(429, 'soon'), answer(200, '1')])('is not where it says otherwise: %j', async (given) => {
-    expect(await run([given])).toEqual({ status: given.status, sent: 1, waited: 0 })
-  }) // prettier-ignore
+  it.each([answer(503, '1'), answer(429), answer(429, 'soon'), answer(200, '1')])(
+    'is not where it says otherwise: %j',
+    async (given) => {
+      expect(await run([given])).toEqual({ status: given.status, sent: 1, waited: 0 })
+    },
+  )
 
   it('stops waiting when the client is closed', async () => {
     const closed = new AbortController()

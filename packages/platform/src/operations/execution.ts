@@ -111,7 +111,10 @@ export class Execution {
     record.startedAt ??= this.#now()
     await this.#save()
     const step = this.#step(record)
-    const result = await this.#persistently(async () => await step.do(this.#context(record, this.#abort.signal)), metOthers) // prettier-ignore
+    const result = await this.#persistently(
+      async () => await step.do(this.#context(record, this.#abort.signal)),
+      metOthers,
+    )
     if (this.#leaseLost) throw new Interrupted()
     Object.assign(this.#held.data, result ?? {})
     record.state = 'Done'

@@ -31,10 +31,18 @@ function verdict(names: { dnsNames?: string[]; ipAddresses?: string[] }, at: Dat
   writeFileSync(ca, authority.caPem)
   writeFileSync(file, leaf)
   const args = [
-    'verify', '-x509_strict', '-purpose', 'sslserver', '-attime', String(at.getTime() / 1000), '-CAfile', ca, '-no-CApath',
+    'verify',
+    '-x509_strict',
+    '-purpose',
+    'sslserver',
+    '-attime',
+    String(at.getTime() / 1000),
+    '-CAfile',
+    ca,
+    '-no-CApath',
     ...(hostname === undefined ? [] : ['-verify_hostname', hostname]),
     file,
-  ] // prettier-ignore
+  ]
   try {
     return execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' })
   } catch (error) {
@@ -52,12 +60,21 @@ describe('the authority for public names', () => {
   )
 
   it.each([
-    'example.org', 'portal.azure.com', 'azure.com', '*.azure.com', '*.azure.net', 'evil.microsoft.com', 'queue.core.windows.net',
-    'strongroom.internal', 'localhost', 'login.microsoftonline.com.evil.example', 'management.azure.comx',
+    'example.org',
+    'portal.azure.com',
+    'azure.com',
+    '*.azure.com',
+    '*.azure.net',
+    'evil.microsoft.com',
+    'queue.core.windows.net',
+    'strongroom.internal',
+    'localhost',
+    'login.microsoftonline.com.evil.example',
+    'management.azure.comx',
   ])('cannot vouch for %s, whoever has its key', (name) => {
     expect(verdict({ dnsNames: [name] }, now)).toContain('permitted subtree violation')
     expect(verdict({ dnsNames: ['management.azure.com', name] }, now)).toContain('permitted subtree violation')
-  }) // prettier-ignore
+  })
 
   it('cannot vouch for an address', () => {
     expect(verdict({ ipAddresses: ['127.0.0.1'] }, now)).toContain('excluded subtree violation')

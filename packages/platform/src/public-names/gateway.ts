@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
 import { Agent, createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import type { SecureContext } from 'node:tls'
+import { ownSharedHost } from '@strongroom/contract'
 import { ServiceError } from '../errors.ts'
 import { hostOf } from '../http/host.ts'
 import type { Logger } from '../logger.ts'
@@ -10,9 +11,17 @@ import { headerWithPublicNames, ownHostOf, targetWithOwnNames, withOwnNames, wit
 const jsonLimit = 64 * 1024 * 1024
 /** Hop-by-hop headers (RFC 9110 section 7.6.1). Answers are requested uncompressed, so that they can be read. */
 const ofOneConnection = [
-  'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade',
-  'accept-encoding', 'expect',
-] // prettier-ignore
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'accept-encoding',
+  'expect',
+]
 const addressHeaders = ['location', 'azure-asyncoperation', 'operation-location', 'www-authenticate']
 
 /**
@@ -80,7 +89,9 @@ async function forward(o: {
     refuse(response, new ServiceError({ code: 'UnknownHost', message, remedy: 'Check the host name in the URL.' }))
     return
   }
-  const headers: OutgoingHttpHeaders = { ...kept(request.headers), host: own }
+  // A shared provider's tokens name the host under which it was asked.
+  const asked = host !== undefined && ownSharedHost(host) !== undefined ? host : own
+  const headers: OutgoingHttpHeaders = { ...kept(request.headers), host: asked }
   const changed = isJson(request.headers) ? Buffer.from(withOwnNames(await textOf(request))) : undefined
   if (changed !== undefined) headers['content-length'] = changed.length
   else if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked'

@@ -21,10 +21,21 @@ describe('the public names', () => {
   ])('%s is %s here', (name, own) => expect(ownHostOf(name)).toBe(own))
 
   it.each([
-    'azure.com', 'x.management.azure.com', 'management.azure.com.evil.example', 'vault.azure.net', 'a.b.vault.azure.net',
-    '*.vault.azure.net', '-a.vault.azure.net', 'evilvault.azure.net', 'kv1.vault.azure.cn', 'sharedxx.xx.attest.azure.net',
-    'attest.azure.net', 'login.microsoftonline.com.', 'management.strongroom.internal', '',
-  ])('%s is none of them', (name) => expect(ownHostOf(name)).toBeUndefined()) // prettier-ignore
+    'azure.com',
+    'x.management.azure.com',
+    'management.azure.com.evil.example',
+    'vault.azure.net',
+    'a.b.vault.azure.net',
+    '*.vault.azure.net',
+    '-a.vault.azure.net',
+    'evilvault.azure.net',
+    'kv1.vault.azure.cn',
+    'sharedxx.xx.attest.azure.net',
+    'attest.azure.net',
+    'login.microsoftonline.com.',
+    'management.strongroom.internal',
+    '',
+  ])('%s is none of them', (name) => expect(ownHostOf(name)).toBeUndefined())
 
   it('are as many as certificates say', () => {
     expect(publicNames).toHaveLength(3 + 3 + 7)
@@ -36,14 +47,19 @@ describe('texts with public names', () => {
     const answer = JSON.stringify({
       value: 'https://kv1.vault.strongroom.internal/keys/k',
       id: 'https://kv1.vault.strongroom.internal/secrets/s/1',
-      properties: { vaultUri: 'https://kv1.vault.strongroom.internal/', attestUri: 'https://a.weu.attest.strongroom.internal' },
+      properties: {
+        vaultUri: 'https://kv1.vault.strongroom.internal/',
+        attestUri: 'https://a.weu.attest.strongroom.internal',
+      },
+      shared: { attestUri: 'https://sharedneu.neu.attest.strongroom.internal' },
       cloud_instance_name: 'login.strongroom.internal',
       name: 'login.strongroom.internal',
-    }) // prettier-ignore
+    })
     expect(JSON.parse(withPublicNames(answer))).toEqual({
       value: 'https://kv1.vault.strongroom.internal/keys/k',
       id: 'https://kv1.vault.azure.net/secrets/s/1',
       properties: { vaultUri: 'https://kv1.vault.azure.net/', attestUri: 'https://a.weu.attest.strongroom.internal' },
+      shared: { attestUri: 'https://sharedneu.neu.attest.azure.net' },
       cloud_instance_name: 'login.microsoftonline.com',
       name: 'login.strongroom.internal',
     })

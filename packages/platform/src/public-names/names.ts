@@ -1,4 +1,11 @@
-import { attestationRegionCodes, domain, graphHost, loginHost, managementHost } from '@strongroom/contract'
+import {
+  attestationRegionCodes,
+  azureSharedHosts,
+  domain,
+  graphHost,
+  loginHost,
+  managementHost,
+} from '@strongroom/contract'
 
 /**
  * Names of Azure's public cloud that an installation answers in a shell that requested it, with its own equivalents.
@@ -15,7 +22,7 @@ const parents: readonly Pair[] = [
   ['managedhsm.azure.net', `managedhsm.${domain}`],
   ['blob.core.windows.net', `blob.${domain}`],
 ]
-/** Attestation providers' names. They are answered, but answers keep their own names, under which tokens are signed. */
+/** Attestation providers' names. A tenant's provider is answered, but its tokens and answers keep its own name. */
 const providerParents: readonly Pair[] = attestationRegionCodes.map((code) => [
   `${code}.attest.azure.net`,
   `${code}.attest.${domain}`,
@@ -51,17 +58,40 @@ export function ownHostOf(publicHost: string): string | undefined {
  * secret's value may be an address.
  */
 const addressMembers = [
-  'id', 'kid', 'sid', 'cid', 'recoveryId', 'nextLink', '@odata.nextLink',
-  'vaultUri', 'hsmUri', 'keyUrl', 'keyUri', 'keyUriWithVersion', 'keyIdentifier', 'secretUrl',
-  'accessSAS', 'securityDataAccessSAS', 'securityMetadataAccessSAS', 'sourceUri', 'securityDataUri',
-  'issuer', 'token_endpoint', 'authorization_endpoint', 'device_authorization_endpoint', 'jwks_uri',
-  'tenant_discovery_endpoint', 'verification_uri', 'verification_url', 'cloud_instance_name', 'preferred_network',
+  'id',
+  'kid',
+  'sid',
+  'cid',
+  'recoveryId',
+  'nextLink',
+  '@odata.nextLink',
+  'vaultUri',
+  'attestUri',
+  'hsmUri',
+  'keyUrl',
+  'keyUri',
+  'keyUriWithVersion',
+  'keyIdentifier',
+  'secretUrl',
+  'accessSAS',
+  'securityDataAccessSAS',
+  'securityMetadataAccessSAS',
+  'sourceUri',
+  'securityDataUri',
+  'issuer',
+  'token_endpoint',
+  'authorization_endpoint',
+  'device_authorization_endpoint',
+  'jwks_uri',
+  'tenant_discovery_endpoint',
+  'verification_uri',
+  'verification_url',
+  'cloud_instance_name',
+  'preferred_network',
   'preferred_cache',
-] // prettier-ignore
-const member = new RegExp(
-  String.raw`("(?:${addressMembers.map((name) => name.replace('.', String.raw`\.`)).join('|')})"\s*:\s*"(?:https://)?)([A-Za-z0-9.-]{1,253})(?=["/:?])`,
-  'g',
-)
+]
+const memberNames = addressMembers.map((name) => name.replace('.', String.raw`\.`)).join('|')
+const member = new RegExp(String.raw`("(?:${memberNames})"\s*:\s*"(?:https://)?)([A-Za-z0-9.-]{1,253})(?=["/:?])`, 'g')
 const address = /(https:\/\/)([A-Za-z0-9.-]{1,253})(?=["/:?,\s]|$)/gi
 
 /** A text with its names rewritten in one direction; a bare parent is a resource for tokens. */
@@ -70,7 +100,7 @@ function renamed(pattern: RegExp, text: string, from: 0 | 1): string {
   const below = from === 0 ? [...parents, ...providerParents] : parents
   return text.replace(pattern, (whole, before: string, host: string) => {
     const name = host.toLowerCase()
-    const exact = [...hosts, ...parents].find((pair) => pair[from] === name)
+    const exact = [...hosts, ...parents, ...azureSharedHosts].find((pair) => pair[from] === name)
     if (exact !== undefined) return before + exact[to]
     const parent = below.find((pair) => name.endsWith(`.${pair[from]}`))
     return parent === undefined ? whole : before + name.slice(0, -parent[from].length) + parent[to]

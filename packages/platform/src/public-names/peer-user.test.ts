@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { peerUser, userOf } from './peer-user.ts'
 
 const line = (state: string, user: string): string =>
-  `   7: 0100007F:A1B2 0100007F:21C3 ${state} 00000000:00000000 00:00000000 00000000 ${user}        0 123456 1 0000000000000000 20 4 30 10 -1`
+  `   7: 0100007F:A1B2 0100007F:21C3 ${state} 00000000:00000000 00:00000000 00000000 ${user}        0 123456 1 ` +
+  '0000000000000000 20 4 30 10 -1'
 const connection = { local: { address: '127.0.0.1', port: 0xa1b2 }, remote: { address: '127.0.0.1', port: 0x21c3 } }
 const table = (...lines: string[]): string => ['  sl  local_address rem_address   st …', ...lines, ''].join('\n')
 

@@ -20,6 +20,12 @@ export async function peerUser(socket: Socket): Promise<number | undefined> {
   return undefined
 }
 
+/** The user at the other end, and whether it is the one who runs this process, or root. Nobody is known outside Linux. */
+export async function ownerOf(socket: Socket): Promise<{ user: number | undefined; isOwn: boolean }> {
+  const user = await peerUser(socket)
+  return { user, isOwn: user !== undefined && (user === 0 || user === process.getuid?.()) }
+}
+
 interface Endpoint {
   /** IPv4. */
   address: string

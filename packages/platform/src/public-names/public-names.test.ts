@@ -32,8 +32,11 @@ beforeAll(async () => {
   authority = await openAuthority({ stateDir, sealer, clock: systemClock, installation })
   const app = createHttpApp({ name: 'echo', logger })
   app.post('/echo', async (request, reply) =>
-    reply.header('location', `https://${request.hostname}/next`).send({ id: `https://${request.hostname}/x`, got: request.body }),
-  ) // prettier-ignore
+    reply
+      .header('location', `https://${request.hostname}/next`)
+      .send({ id: `https://${request.hostname}/x`, got: request.body }),
+  )
+  app.get('/host', async (request) => ({ value: request.hostname }))
   app.get('/bytes', async (_request, reply) => reply.type('application/octet-stream').send(Buffer.alloc(100_000, 7)))
   server = await serve({ installation, authority, logger, hosts: [{ matches: () => true, app }] })
 })
@@ -71,8 +74,13 @@ const run = (file: string, args: string[]): Promise<Answer> =>
   })
 const curl = (names: PublicNames, ...args: string[]): Promise<Answer> =>
   run('curl', [
-    '-sSi', '--proxy', `http://127.0.0.1:${names.state().port}`, '--cacert', join(stateDir, 'public-names.pem'), ...args,
-  ]) // prettier-ignore
+    '-sSi',
+    '--proxy',
+    `http://127.0.0.1:${names.state().port}`,
+    '--cacert',
+    join(stateDir, 'public-names.pem'),
+    ...args,
+  ])
 
 describe('public names', () => {
   it('are answered by the installation’s services, with addresses as the client knows them', async () => {
@@ -95,6 +103,20 @@ describe('public names', () => {
     )
     expect(bytes.stdout).toContain('100000')
     expect(names.state()).toMatchObject({ open: true, passedOn: {}, refused: {} })
+  })
+
+  it.each([
+    ['kv1.vault.azure.net', 'kv1.vault.strongroom.internal'],
+    ['alpha.weu.attest.azure.net', 'alpha.weu.attest.strongroom.internal'],
+    ['sharedweu.weu.attest.azure.net', 'sharedweu.weu.attest.azure.net'],
+  ])('reach the service of %s as %s', async (name, asked) => {
+    const names = make()
+    expect(names.isOpen()).toBe(false)
+    await names.open()
+    expect(names.isOpen()).toBe(true)
+    expect((await curl(names, `https://${name}/host`)).stdout).toContain(`{"value":"${asked}"}`)
+    await names.close()
+    expect(names.isOpen()).toBe(false)
   })
 
   it('lead on to the installation’s own names as well', async () => {

@@ -18,7 +18,7 @@ import { createPublicLeaves, issuePublicNamesAuthority, publicNamesDays } from '
 import { createGateway } from './gateway.ts'
 import { ownHostOf, publicDomains, publicNames } from './names.ts'
 import { PassedNames } from './passed-names.ts'
-import { peerUser } from './peer-user.ts'
+import { ownerOf } from './peer-user.ts'
 
 export interface PublicNamesOptions {
   installation: Installation
@@ -95,9 +95,13 @@ export class PublicNames {
     })
   }
 
+  isOpen(): boolean {
+    return this.#opened !== undefined && this.#opened.until > this.#o.clock.now()
+  }
+
   state(): PublicNamesState {
     const opened = this.#opened
-    const open = opened !== undefined && opened.until > this.#o.clock.now()
+    const open = this.isOpen()
     return {
       open,
       ...(opened !== undefined && {
@@ -181,9 +185,8 @@ export class PublicNames {
         return { refused: `403 ${why}` }
       }
       // Other users' programs, including guests, have no access: the kernel reports whose a connection is.
-      const user = await peerUser(client as Socket)
-      if (user === undefined || (user !== 0 && user !== process.getuid?.()))
-        return refuse(`a program of user ${user ?? 'unknown'}`, 'Only for the user who runs Strongroom')
+      const { user, isOwn } = await ownerOf(client as Socket)
+      if (!isOwn) return refuse(`a program of user ${user ?? 'unknown'}`, 'Only for the user who runs Strongroom')
       if (until <= this.#o.clock.now()) return refuse(host, 'Public names have ended: strongroom env --public-names')
       if (ownHostOf(host) !== undefined) {
         return port === 443
@@ -193,15 +196,14 @@ export class PublicNames {
       if (publicDomains.some((domain) => host === domain || host.endsWith(`.${domain}`)))
         return refuse(host, 'Strongroom does not answer to this name of Azure')
       const own = this.#opened?.port
-      if (own !== undefined && port === own && isLoopback(host)) return refuse(`${host}:${port}`, 'Forbidden')
-      const tunnel = routeToOwnNames({ tlsPort: ports.tls, localPort: ports.local })({ host, port })
+      const proxyPorts = (): number[] => [ports.local, ...(own === undefined ? [] : [own])]
+      const tunnel = await routeToOwnNames({ tlsPort: ports.tls, proxyPorts })({ host, port }, client)
+      if ('refused' in tunnel && tunnel.refused.startsWith('403')) this.#refused.add(`${host}:${port}`)
       if ('host' in tunnel && tunnel.host === host) this.#passedOn.add(host)
       return tunnel
     }
   }
 }
-
-const isLoopback = (host: string): boolean => ['localhost', '127.0.0.1', '::1'].includes(host)
 
 /** @param port 0 for any @returns the port */
 async function listen(server: Server, port: number): Promise<number> {

@@ -74,7 +74,11 @@ const stepList = 'release'
 
 /** 0 before releases were recorded. */
 async function newestStep(tx: Database): Promise<number> {
-  const rows = (await tx.selectFrom('strongroom_migration').selectAll().where('list', '=', stepList).execute()) as Applied[] // prettier-ignore
+  const rows = (await tx
+    .selectFrom('strongroom_migration')
+    .selectAll()
+    .where('list', '=', stepList)
+    .execute()) as Applied[]
   return Math.max(0, ...rows.map(({ name }) => Number(name)))
 }
 

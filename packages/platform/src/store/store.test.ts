@@ -117,7 +117,12 @@ describeStores('migrate', (open) => {
     }
     const raise = async (first: string, second: string): Promise<void> =>
       await store.transaction(async (tx) => {
-        const one = (name: string) => tx.updateTable('colour').set((eb) => ({ rank: eb('rank', '+', 1) })).where('name', '=', name).execute() // prettier-ignore
+        const one = (name: string) =>
+          tx
+            .updateTable('colour')
+            .set((eb) => ({ rank: eb('rank', '+', 1) }))
+            .where('name', '=', name)
+            .execute()
         await one(first)
         await both()
         await one(second)
@@ -162,7 +167,10 @@ describeStores('migrate', (open) => {
     const next = await open({ sameAs: before, step: 6 })
     const expanded = {
       up: async (db: Database) => {
-        await db.schema.alterTable('colour').addColumn('gloss', 'integer', (c) => c.notNull().defaultTo(3)).execute() // prettier-ignore
+        await db.schema
+          .alterTable('colour')
+          .addColumn('gloss', 'integer', (c) => c.notNull().defaultTo(3))
+          .execute()
         await db.schema.alterTable('colour').addColumn('maker', 'text').execute()
         await sql`create table brush (name text primary key)`.execute(db)
       },
@@ -175,7 +183,11 @@ describeStores('migrate', (open) => {
     await again.db.insertInto('colour').values({ name: 'blue', rank: 1 }).execute()
     for (const rank of [5, 6])
       for (const name of ['blue', 'green'])
-        await again.db.insertInto('colour').values({ name, rank }).onConflict((on) => on.column('name').doUpdateSet({ rank })).execute() // prettier-ignore
+        await again.db
+          .insertInto('colour')
+          .values({ name, rank })
+          .onConflict((on) => on.column('name').doUpdateSet({ rank }))
+          .execute()
     await again.close()
     const forth = await open({ sameAs: before, step: 6 })
     await forth.migrate('paint', { '001': { up: addColour }, '002': expanded })
@@ -186,7 +198,10 @@ describeStores('migrate', (open) => {
     ])
     await forth.close()
     const early = await open({ sameAs: before, step: 4 })
-    await expect(early.migrate('paint', { '001': { up: addColour } })).rejects.toMatchObject({ code: 'DatabaseTooNew', found: '002' }) // prettier-ignore
+    await expect(early.migrate('paint', { '001': { up: addColour } })).rejects.toMatchObject({
+      code: 'DatabaseTooNew',
+      found: '002',
+    })
   })
 
   it('applies once when two processes start at the same time', async () => {

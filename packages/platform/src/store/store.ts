@@ -57,7 +57,15 @@ export async function openStore(o: StoreOptions): Promise<Store> {
     url: o.url,
     service: o.service,
     db,
-    migrate: (list, migrations) => runMigrations({ store, binding, bindRows: o.bindRows ?? false, list, migrations, ...(o.step !== undefined && { step: o.step }) }), // prettier-ignore
+    migrate: (list, migrations) =>
+      runMigrations({
+        store,
+        binding,
+        bindRows: o.bindRows ?? false,
+        list,
+        migrations,
+        ...(o.step !== undefined && { step: o.step }),
+      }),
     transaction: async (work) => {
       guard.assertOutside()
       try {

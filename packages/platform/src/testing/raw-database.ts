@@ -49,3 +49,20 @@ export async function openRaw(o: { url: string; service: string }): Promise<RawD
     close: () => client.end(),
   }
 }
+
+/** Rows of each table, by its name; those of the store itself too. */
+export async function rowCounts(o: { url: string; service: string }): Promise<Map<string, number>> {
+  const raw = await openRaw(o)
+  const tables = await raw.run(
+    o.url.startsWith('sqlite:')
+      ? `select name from sqlite_master where type = 'table'`
+      : 'select tablename as name from pg_tables where schemaname = current_schema()',
+  )
+  const counts = new Map<string, number>()
+  for (const { name } of tables) {
+    const [row] = await raw.run(`select count(*) as n from "${String(name)}"`)
+    counts.set(String(name), Number(row?.['n']))
+  }
+  await raw.close()
+  return counts
+}

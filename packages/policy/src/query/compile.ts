@@ -27,7 +27,7 @@ const specified = [
 ].flat()
 
 /** `equals_ignore_case` is specific to Azure Attestation: its published policies compare paths of Windows drivers with it. */
-const queryFunctions: ReadonlySet<string> = new Set([...specified, 'equals_ignore_case'])
+export const queryFunctions: ReadonlySet<string> = new Set([...specified, 'equals_ignore_case'])
 
 /** Kinds of nodes of jmespath.org's grammar: no arithmetic, no variables, no reference to the root. */
 const nodeTypes: ReadonlySet<string> = new Set(

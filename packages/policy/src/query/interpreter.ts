@@ -6,7 +6,7 @@ import {
   type JSONValue,
 } from '@jmespath-community/jmespath'
 import type { QueryNode } from './compile.ts'
-import { weigh, type Charge } from './json.ts'
+import { perStep, weigh, type Charge } from './json.ts'
 import { QueryError } from './query-error.ts'
 
 type Visited = ReturnType<typeof TreeInterpreter.visit>
@@ -58,6 +58,17 @@ class MeteredInterpreter extends Interpreter {
       this.charge(value.length / 8)
       return super.visit(node, value)
     }
+    if (node.type === 'NotExpression') return this.#isFalse(this.visit(node.child, value))
+    if (node.type === 'OrExpression' || node.type === 'AndExpression') {
+      const left = this.visit(node.left, value)
+      return this.#isFalse(left) === (node.type === 'OrExpression') ? this.visit(node.right, value) : left
+    }
+    if (node.type === 'FilterProjection') {
+      const base = this.visit(node.left, value)
+      if (!Array.isArray(base)) return null
+      const fitting = base.filter((item) => !this.#isFalse(this.visit(node.condition, item)))
+      return fitting.map((item) => this.visit(node.right, item)).filter((item) => item !== null) as JSONArray
+    }
     if (node.type !== 'Comparator') return super.visit(node, value)
     const [left, right] = [this.#literal(node.left, value), this.#literal(node.right, value)]
     return super.visit({ ...node, left, right }, value)
@@ -70,10 +81,30 @@ class MeteredInterpreter extends Interpreter {
     return { type: 'Literal', value: operand }
   }
 
+  /** Whether an object is empty takes a look at all its names. */
+  #isFalse(value: Visited): boolean {
+    if (Array.isArray(value)) return value.length === 0
+    if (!isObject(value)) return value === null || value === undefined || value === false || value === ''
+    const { length } = Object.keys(value)
+    this.charge(length / perStep.values)
+    return length === 0
+  }
+
   #weighCall(name: string, args: readonly unknown[]): void {
     if (name === 'length' || name === 'type' || name === 'not_null') return
-    for (const argument of args) weigh(argument as JSONValue, this.charge)
+    let weight = 0
+    const counted: Charge = (cost) => {
+      weight += cost
+      this.charge(cost)
+    }
+    for (const argument of args) weigh(argument as JSONValue, counted)
     const [first, second] = args
+    if (name === 'to_string' && weight * perStep.characters > textLimit)
+      throw new QueryError(`to_string() makes more than ${textLimit} characters`)
+    // Compared with each other about as often as their number can be halved, by their texts.
+    if (name === 'sort' && Array.isArray(first)) this.charge((first.length * Math.log2(first.length + 1)) / 4)
+    // Adding a member to an object costs several times as much as reading it.
+    if (name === 'merge') for (const each of args) if (isObject(each)) this.charge(Object.keys(each).length)
     if (
       name === 'join' &&
       typeof first === 'string' &&
@@ -84,8 +115,9 @@ class MeteredInterpreter extends Interpreter {
   }
 }
 
-const isObject = (value: unknown): value is JSONObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+function isObject(value: unknown): value is JSONObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 const interpreter = new MeteredInterpreter()
 

@@ -9,12 +9,12 @@ const weightOf = (value: unknown): number => {
   weigh(value as null, (cost) => void (sum += cost))
   return sum
 }
-/** An eighth per value, and a 512th per character of texts and names. */
+/** An eighth per value and per name, and a 128th per character of texts and names. */
 const expected = (value: unknown): number => {
-  if (typeof value === 'string') return 1 / 8 + value.length / 512
+  if (typeof value === 'string') return 1 / 8 + value.length / 128
   if (typeof value !== 'object' || value === null) return 1 / 8
   return Object.entries(value).reduce(
-    (sum, [name, item]) => sum + (Array.isArray(value) ? 0 : name.length / 512) + expected(item),
+    (sum, [name, item]) => sum + (Array.isArray(value) ? 0 : 1 / 8 + name.length / 128) + expected(item),
     1 / 8,
   )
 }

@@ -7,8 +7,8 @@ export type Charge = (cost: number) => void
 /** Maximum nesting of JSON: parsing, comparing or printing deeper values could exhaust the stack. */
 const depthLimit = 200
 
-/** How many values, and how many characters, cost as much as one query step. */
-const perStep = { values: 8, characters: 512 }
+/** How many values, and how many characters, cost as much as one query step. A member of an object counts as two values. */
+export const perStep = { values: 8, characters: 128 } as const
 
 /**
  * Charges for the printed size of a value. By repeating one part, a query can build small values that print as huge
@@ -27,7 +27,7 @@ export function weigh(value: JSONValue | undefined, charge: Charge): void {
     if (Array.isArray(part)) for (const item of part) visit(item, depth + 1)
     else if (typeof part === 'object' && part !== null) {
       for (const name of Object.keys(part)) {
-        pending += name.length / perStep.characters
+        pending += 1 / perStep.values + name.length / perStep.characters
         visit(part[name], depth + 1)
       }
     }

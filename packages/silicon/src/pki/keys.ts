@@ -1,4 +1,5 @@
 import { forWebCrypto } from '@strongroom/evidence'
+import { multiPrimeKey } from './rsa-4096.ts'
 
 /** Stores the simulated hardware's private keys between starts; the caller seals them. */
 export interface KeyStore {
@@ -31,10 +32,10 @@ const generation: Record<SigningScheme, Generation> = {
   'ecdsa-p384-sha384': { name: 'ECDSA', namedCurve: 'P-384' },
 }
 
-/** The key of this name; created and saved if missing. RSA keys take seconds to generate. */
+/** The key of this name; created and saved if missing. */
 export async function loadOrCreateKey(store: KeyStore, name: string, scheme: SigningScheme): Promise<SigningKey> {
   const algorithm = generation[scheme]
-  const stored = await store.load(name)
+  const stored = (await store.load(name)) ?? (await createRsa(store, name, scheme))
   if (stored !== undefined) {
     const privateKey = await crypto.subtle.importKey('pkcs8', forWebCrypto(stored), algorithm, true, ['sign'])
     return { scheme, privateKey, spki: await publicHalf(privateKey, algorithm) }
@@ -46,6 +47,14 @@ export async function loadOrCreateKey(store: KeyStore, name: string, scheme: Sig
     privateKey: pair.privateKey,
     spki: new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)),
   }
+}
+
+/** A new RSA key, saved; undefined for other schemes. */
+async function createRsa(store: KeyStore, name: string, scheme: SigningScheme): Promise<Uint8Array | undefined> {
+  if (scheme !== 'rsa-pss-sha384') return undefined
+  const pkcs8 = await multiPrimeKey()
+  await store.save(name, pkcs8)
+  return pkcs8
 }
 
 async function publicHalf(privateKey: CryptoKey, algorithm: Generation): Promise<Uint8Array> {

@@ -1,16 +1,9 @@
 import { collateralPaths } from '@strongroom/contract'
-import { crlOf, parsePem, type Certificate, type VerifyContext } from '@strongroom/evidence'
+import { crlOf, parsePem, type Certificate, type SnpChain, type VerifyContext } from '@strongroom/evidence'
 import type { CollateralCache } from './cache.ts'
-import { textOf } from '../text.ts'
+import { textOf } from '../core/text.ts'
 import { firstThatHas } from './first.ts'
 import { isListOf, requireNotOlder } from './precedence.ts'
-
-/** DER of the three certificates under which an SNP report is signed. */
-export interface SnpChain {
-  vcek: Uint8Array
-  ask: Uint8Array
-  ark: Uint8Array
-}
 
 export interface VcekIdentity {
   product: string

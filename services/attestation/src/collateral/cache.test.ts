@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../store/migrations.ts'
 import { FakeCollateral } from '../testing/harness.ts'
 import type { CollateralItem } from './collateral-item.ts'
-import { CollateralCache, type Judge } from './cache.ts'
+import { CollateralCache, type VerifyItem } from './cache.ts'
 import { installationSource, vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000
@@ -22,7 +22,7 @@ describeStores('the collateral cache', (openStore) => {
     bytes(JSON.stringify({ enclaveIdentity: { issueDate, nextUpdate } }))
   const inDays = (days: number): Uint8Array => identity(new Date(now + days * day).toISOString())
   /** Covers times only; the rest is in refused-answers.test.ts. */
-  const judge: Judge = ({ path: of, expiresAt }, { at }) =>
+  const verify: VerifyItem = ({ path: of, expiresAt }, { at }) =>
     Promise.resolve(expiresAt > at ? [] : [{ path: of, expected: 'a current one', found: 'an old one' }])
   const open = async (
     store?: Store,
@@ -32,7 +32,7 @@ describeStores('the collateral cache', (openStore) => {
     await opened.migrate('attestation', migrations)
     const fake = new FakeCollateral()
     const source = installationSource({ wire: fake, baseUrl: `${base}/` })
-    return { cache: new CollateralCache({ store: opened, clock, logger, source, judge }), fake, store: opened }
+    return { cache: new CollateralCache({ store: opened, clock, logger, source, verify }), fake, store: opened }
   }
 
   it('asks once for what many want at the same time, and never again while it is fresh', async () => {
@@ -227,7 +227,7 @@ describeStores('the collateral cache', (openStore) => {
       clock,
       logger: createLogger({ level: 'silent' }),
       source: vendorSource({}),
-      judge,
+      verify,
     })
     expect(await vendors.get(path)).toBeUndefined()
     const item = { body: inDays(3), headers: {}, fetchedAt: new Date(now), expiresAt: new Date(now + 3 * day) }

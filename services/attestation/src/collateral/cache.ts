@@ -7,11 +7,14 @@ import type { BundledItem, Refusal } from './read-bundle.ts'
 import { RefusedAnswer, refusedIn, unavailable } from './refused-answer.ts'
 import type { FetchedCollateral } from './collateral-item.ts'
 import type { CollateralSource } from './sources.ts'
-import { judgedBy } from './judged-by.ts'
+import { verifiedWith } from './verified-with.ts'
 import type { VendorBudget } from './vendor-budget.ts'
 
-/** Why an item is not accepted under the roots of its source; `items` contains it and what it may be judged by. */
-export type Judge = (item: BundledItem, o: { items: readonly BundledItem[]; at: Date }) => Promise<readonly Refusal[]>
+/** Why an item is not accepted under the roots of its source; `items` contains it and what it may be verified with. */
+export type VerifyItem = (
+  item: BundledItem,
+  o: { items: readonly BundledItem[]; at: Date },
+) => Promise<readonly Refusal[]>
 
 /** Refetched this long before it expires, or at a tenth of its lifetime if that is shorter. */
 const longestMarginMs = 24 * 3600_000
@@ -24,12 +27,12 @@ const useNotedMs = 24 * 3600_000
 
 /**
  * Endorsements of one source by path: in memory, in the store, and from addresses that the operator chose. Nothing in a
- * request can redirect it (attack K7). Answers are judged before they are stored; expired items are never returned.
+ * request can redirect it (attack K7). Answers are verified before they are stored; expired items are never returned.
  */
 export class CollateralCache {
   readonly source: CollateralSource
   readonly #rows: CollateralRows
-  readonly #judge: Judge
+  readonly #verify: VerifyItem
   readonly #budget: VendorBudget | undefined
   readonly #clock: Clock
   readonly #logger: Logger
@@ -45,14 +48,14 @@ export class CollateralCache {
     clock: Clock
     logger: Logger
     source: CollateralSource
-    judge: Judge
+    verify: VerifyItem
     /** How much callers may request from the source; unlimited if absent. */
     budget?: VendorBudget
     chipLimit?: number
   }) {
     this.source = o.source
     this.#rows = new CollateralRows({ store: o.store, source: o.source.name, chipLimit: o.chipLimit })
-    this.#judge = o.judge
+    this.#verify = o.verify
     this.#budget = o.budget
     this.#clock = o.clock
     this.#logger = o.logger
@@ -180,7 +183,7 @@ export class CollateralCache {
     const headers = chainHeaders(answer.headers)
     const read = bundled(path, { body: answer.body, headers })
     if (typeof read === 'string') return refuse(read)
-    const [refusal] = await this.#judge(read, { items: [read, ...(await this.#beside(path))], at: fetchedAt })
+    const [refusal] = await this.#verify(read, { items: [read, ...(await this.#beside(path))], at: fetchedAt })
     if (refusal !== undefined) return refuse(refusal.found, refusal.expected)
     const present = await this.kept(path)
     if (present !== undefined && compareIssue(kind, answer.body, present.body) < 0)
@@ -190,9 +193,9 @@ export class CollateralCache {
     return item
   }
 
-  /** What an item of this path is judged by, which must be available; and the list of Intel's root, if stored. */
+  /** What an item of this path is verified with, which must be available; and the list of Intel's root, if stored. */
   async #beside(path: string): Promise<BundledItem[]> {
-    const by = judgedBy(path)
+    const by = verifiedWith(path)
     const needed = by === undefined ? undefined : await this.get(by)
     const found: [string, CollateralItem | undefined][] = [[by ?? '', needed]]
     if (path.startsWith('/tdx/')) {

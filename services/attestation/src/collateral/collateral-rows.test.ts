@@ -28,7 +28,7 @@ describeStores('what is kept of chips', (openStore) => {
       logger: createLogger({ level: 'silent' }),
       source: { ...vendorSource(vendors.endpoints, clock), name: source },
       // One certificate serves for all chips, so that thousands need not be created; judging is tested elsewhere.
-      judge: () => Promise.resolve([]),
+      verify: () => Promise.resolve([]),
       chipLimit,
     })
   const paths = async (cache: CollateralCache): Promise<string[]> => (await cache.list()).map(({ path }) => path)

@@ -7,11 +7,11 @@ import {
 } from '@strongroom/contract'
 import type { TrustAnchor, TrustAnchors } from '@strongroom/evidence'
 import type { Clock, Logger, Store, WireClient } from '@strongroom/platform'
-import type { Anchors } from '../evidence/anchors.ts'
-import { amdAuthoritiesPath } from './judged-by.ts'
+import type { Anchors } from '../anchors/anchors.ts'
+import { amdAuthoritiesPath } from './verified-with.ts'
 import { AmdCollateral } from './amd.ts'
 import { parseBundle, refuseBundle } from './bundle.ts'
-import { CollateralCache, refreshAt, type Judge } from './cache.ts'
+import { CollateralCache, refreshAt, type VerifyItem } from './cache.ts'
 import type { VendorEndpoints } from './endpoints.ts'
 import { IntelCollateral } from './intel.ts'
 import { kindOf } from './kinds.ts'
@@ -19,7 +19,7 @@ import type { Refusal } from './read-bundle.ts'
 import { installationSource, vendorSource, type SourceName } from './sources.ts'
 import { VendorBudget } from './vendor-budget.ts'
 import { verifyBundle, verifyItem } from './verify-bundle.ts'
-import { textOf } from '../text.ts'
+import { textOf } from '../core/text.ts'
 
 /** How often due items are looked for. */
 const refreshEveryMs = 10 * 60_000
@@ -54,13 +54,13 @@ export class Collateral {
       installation: new CollateralCache({
         ...o,
         source: installationSource(o),
-        judge: judgeUnder(this.#rooted(o.anchors.all.simulated)),
+        verify: verifierUnder(this.#rooted(o.anchors.all.simulated)),
       }),
       // A mirror may serve another installation's silicon, which some providers accept.
       vendors: new CollateralCache({
         ...o,
         source: vendorSource(o.endpoints, o.clock),
-        judge: judgeUnder(o.anchors.anywhere),
+        verify: verifierUnder(o.anchors.anywhere),
         budget: new VendorBudget(o.clock),
       }),
     }
@@ -124,7 +124,7 @@ export class Collateral {
   }
 
   /**
-   * What one source has, without expired items: items of two sources are judged by different roots. A bundle is
+   * What one source has, without expired items: items of two sources are verified under different roots. A bundle is
    * complete: AMD's authorities are fetched if evidence came with its own chain, and items that nothing in the bundle
    * vouches for are left out.
    */
@@ -180,13 +180,13 @@ export class Collateral {
   }
 }
 
-function judgeUnder(anchors: TrustAnchors): Judge {
+function verifierUnder(anchors: TrustAnchors): VerifyItem {
   return async (item, o) => await verifyItem(item, { ...o, anchors })
 }
 
 const isEarly = (path: string): boolean => path.endsWith('&update=early')
 
-/** The vendor's next set for each known platform. Nothing is judged by it, so it may be absent. */
+/** The vendor's next set for each known platform. Nothing is verified with it, so it may be absent. */
 async function askForEarly(cache: CollateralCache): Promise<void> {
   for (const { path } of await cache.list(collateralPaths.tdxTcbInfo('')))
     if (!isEarly(path)) await cache.get(`${path}&update=early`).catch(() => undefined)

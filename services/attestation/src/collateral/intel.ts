@@ -10,12 +10,12 @@ import {
   type VerifyContext,
   type TdxCollateral,
 } from '@strongroom/evidence'
-import { invalidParameter } from '../errors.ts'
+import { invalidParameter } from '../core/errors.ts'
 import type { CollateralItem } from './collateral-item.ts'
 import type { CollateralCache } from './cache.ts'
 import { firstThatHas } from './first.ts'
 import { isListOf, requireNotOlder } from './precedence.ts'
-import { textOf } from '../text.ts'
+import { textOf } from '../core/text.ts'
 
 const pckCrlPath = collateralPaths.tdxPckRevocationList
 

@@ -1,6 +1,6 @@
 import { collateralPaths } from '@strongroom/contract'
 import { parseCertificate, parseCrl, parsePem, readEndorsement, toHex, type Certificate } from '@strongroom/evidence'
-import { textOf } from '../text.ts'
+import { textOf } from '../core/text.ts'
 
 type Vendor = 'amd' | 'intel'
 

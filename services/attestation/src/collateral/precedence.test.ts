@@ -125,7 +125,11 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
       // Something must be missing, or the service uses its own without examining what was sent.
       const lacking = reencoded[member === 'tcbInfo' ? 'qeIdentity' : 'tcbInfo'].path(fmspc)
       const paths = Object.values(reencoded).map((each) => each.path(fmspc))
-      await importItems(test, newer, paths.filter((each) => each !== lacking)) // prettier-ignore
+      await importItems(
+        test,
+        newer,
+        paths.filter((each) => each !== lacking),
+      )
       const other = encode(older[member] as never)
       expect(other).not.toEqual(older[member])
       // If the service knows nothing, the other encoding is as good as the first.
@@ -134,16 +138,27 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
         ...(await processor.intel.collateral()),
         [member]: other,
       })
-      expect([status, body.error?.target, body.error?.details?.[0]?.code]).toEqual([400, `collateral.${member}`, 'CollateralSuperseded']) // prettier-ignore
+      expect([status, body.error?.target, body.error?.details?.[0]?.code]).toEqual([
+        400,
+        `collateral.${member}`,
+        'CollateralSuperseded',
+      ])
     },
   )
 
   it('is a list of the root also where the service was given that list with nothing that names its root (attack W3)', async () => {
     const test = await open()
-    await importItems(test, newer, [collateralPaths.tdxRootRevocationList, collateralPaths.tdxPckRevocationList('platform')]) // prettier-ignore
+    await importItems(test, newer, [
+      collateralPaths.tdxRootRevocationList,
+      collateralPaths.tdxPckRevocationList('platform'),
+    ])
     const sent = { ...(await processor.intel.collateral()), rootCaCrl: older.rootCaCrl }
     const { status, body } = await attestTdx(test, quote, sent)
-    expect([status, body.error?.target, body.error?.details?.[0]?.code]).toEqual([400, 'collateral.rootCaCrl', 'CollateralSuperseded']) // prettier-ignore
+    expect([status, body.error?.target, body.error?.details?.[0]?.code]).toEqual([
+      400,
+      'collateral.rootCaCrl',
+      'CollateralSuperseded',
+    ])
   })
 
   it('does not count where it, or any part of it, is of another root that counts here too (attack W3)', async () => {
@@ -237,7 +252,12 @@ async function importItems(test: TestService, collateral: TdxCollateral, paths: 
   const items = [...fake.answers]
     .filter(([path]) => paths.includes(path))
     .map(([path, { body, headers = {} }]) => ({ path, body: Buffer.from(body).toString('base64'), headers }))
-  const bundle: CollateralBundle = { format: collateralBundleFormat, version: 1, exportedAt: new Date().toISOString(), items } // prettier-ignore
+  const bundle: CollateralBundle = {
+    format: collateralBundleFormat,
+    version: 1,
+    exportedAt: new Date().toISOString(),
+    items,
+  }
   const imported = await test.call('POST', '/collateral/bundle', {
     token: ownerObjectId,
     contentType: 'application/json',

@@ -1,5 +1,5 @@
 import { crlOf, VerificationError, verifyCrl, type Certificate, type VerifyContext } from '@strongroom/evidence'
-import { invalidParameter } from '../errors.ts'
+import { invalidParameter } from '../core/errors.ts'
 import { compareIssue, kindOf } from './kinds.ts'
 
 /**

@@ -15,7 +15,7 @@ export class RefusedAnswer extends Error {
   }
 }
 
-/** The refused answer behind an error; possibly about what an item is judged by. */
+/** The refused answer behind an error; possibly about what an item is verified with. */
 export function refusedIn(error: unknown): RefusedAnswer | undefined {
   if (error instanceof RefusedAnswer) return error
   return error instanceof ServiceError && error.cause !== undefined ? refusedIn(error.cause) : undefined

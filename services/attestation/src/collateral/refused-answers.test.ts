@@ -140,7 +140,7 @@ describe.skipIf(!firmwareIsThere)('an answer of a vendor or mirror that does not
       const before = (await status()).find(({ path }) => path === here)!
       const asked = vendors.asked.filter((path) => path === there).length
       test.clock.set(new Date(Date.parse(before.refreshAt) + 1000))
-      // What the others are judged by expires before this one.
+      // What the others are verified with expires before this one.
       for (const [path] of Object.values(paths())) change(path)
       await attest[tee]()
       await expect

@@ -20,7 +20,7 @@ const snpPath = '/attest/SevSnpVm?api-version=2022-08-01'
 const tdxPath = '/attest/TdxVm?api-version=2022-08-01'
 /** Of CHIP_ID in a report (SEV-SNP firmware ABI, table 23). */
 const chipIdAt = 0x1a0
-const [ill, well] = ['127.64.0.1', '127.64.0.2']
+const [ill, well] = ['192.0.2.1', '192.0.2.2']
 const platform = '55555555-5555-4555-8555-555555555555'
 
 describe.skipIf(!firmwareIsThere)('a caller who has the vendors asked', () => {

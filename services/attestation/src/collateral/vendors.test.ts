@@ -310,7 +310,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
 })
 
 async function emptyStore(): Promise<
-  Pick<ConstructorParameters<typeof CollateralCache>[0], 'store' | 'clock' | 'logger' | 'judge'>
+  Pick<ConstructorParameters<typeof CollateralCache>[0], 'store' | 'clock' | 'logger' | 'verify'>
 > {
   const directory = await mkdtemp(join(tmpdir(), 'B-collateral-'))
   const store = await openStore({ url: `sqlite:${directory}`, service: 'attestation', sealer: testSealer })
@@ -319,7 +319,7 @@ async function emptyStore(): Promise<
     await rm(directory, { recursive: true, force: true })
   })
   await store.migrate('attestation', migrations)
-  return { store, clock: systemClock, logger: createLogger({ level: 'silent' }), judge: () => Promise.resolve([]) }
+  return { store, clock: systemClock, logger: createLogger({ level: 'silent' }), verify: () => Promise.resolve([]) }
 }
 
 /** Nearly a bundle: at least one item, so that none is empty and valid. */

@@ -7,22 +7,22 @@ import {
   type TrustAnchor,
   type TrustAnchors,
 } from '@strongroom/evidence'
-import { amdAuthoritiesPath } from './judged-by.ts'
+import { amdAuthoritiesPath } from './verified-with.ts'
 import { chainOf } from './intel.ts'
-import { textOf } from '../text.ts'
+import { textOf } from '../core/text.ts'
 import type { BundledItem, Refusal } from './read-bundle.ts'
 
 type Check = Awaited<ReturnType<typeof checkCrl>>
 
 interface Context {
-  /** What the item may be judged by. */
+  /** What the item may be verified with. */
   items: readonly BundledItem[]
   anchors: TrustAnchors
   at: Date
 }
 
 /**
- * Whether every item is signed under these roots and current. What other items are judged by (AMD's authorities, the
+ * Whether every item is signed under these roots and current. What other items are verified with (AMD's authorities, the
  * root of Intel's chains) comes from the bundle itself, so that a bundle is complete.
  */
 export async function verifyBundle(o: Context): Promise<Refusal[]> {
@@ -35,7 +35,7 @@ export async function verifyBundle(o: Context): Promise<Refusal[]> {
 export async function verifyItem(item: BundledItem, o: Context): Promise<Refusal[]> {
   const { path, kind, expiresAt } = item
   const refusals: Refusal[] = []
-  const check = await judge(item, o).catch((error: unknown) => (error as Error).message)
+  const check = await verify(item, o).catch((error: unknown) => (error as Error).message)
   if (typeof check === 'string') refusals.push({ path, expected: kind.name, found: check })
   else {
     const failed = firstFailure(check)
@@ -61,13 +61,13 @@ function firstFailure(check: Check): Check | undefined {
   return undefined
 }
 
-async function judge(item: BundledItem, o: Context): Promise<Check> {
+async function verify(item: BundledItem, o: Context): Promise<Check> {
   const own = item.kind.pathOf?.(item.body)
   if (own !== undefined && own !== item.path) throw new Error(`it belongs under ${own}`)
-  return item.kind.vendor === 'amd' ? await judgeAmd(item, o) : await judgeIntel(item, o)
+  return item.kind.vendor === 'amd' ? await verifyAmd(item, o) : await verifyIntel(item, o)
 }
 
-async function judgeAmd(item: BundledItem, o: Context): Promise<Check> {
+async function verifyAmd(item: BundledItem, o: Context): Promise<Check> {
   const { at } = o
   const anchors = o.anchors.amd
   const authorities = amdAuthoritiesPath(item.path)
@@ -79,7 +79,7 @@ async function judgeAmd(item: BundledItem, o: Context): Promise<Check> {
   return await checkCertificates({ chain: [item.body, ...chain], anchors, at })
 }
 
-async function judgeIntel(item: BundledItem, o: Context): Promise<Check> {
+async function verifyIntel(item: BundledItem, o: Context): Promise<Check> {
   const { at } = o
   const anchors = o.anchors.intel
   const { tcbInfo, qeIdentity, pckCrl } = collateralChainHeaders

@@ -1,10 +1,9 @@
-import { compliantCvm } from '@strongroom/contract'
-import type { EvidenceRecord } from '../record/evidence-record.ts'
-import type { OfferedType } from '../providers/providers.ts'
+import { compliantCvm, type AttestationType } from '@strongroom/contract'
+import type { EvidenceRecord } from '../store/decision-entry.ts'
 
 /** Verified evidence, as claims; none rests on the sender's word alone. */
 export interface AttestedEvidence {
-  type: OfferedType
+  type: AttestationType
   /** `x-ms-attestation-type`. */
   attestationType: 'sevsnpvm' | 'tdxvm' | 'azurevm' | 'tpm'
   /** True if the root belongs to the installation: no protection from the host. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { tdBody, verifiedSnp, verifiedTdx } from '../testing/verified-evidence.ts'
 import { serviceClaims, type AttestedEvidence } from './attested.ts'
 import { dataClaims } from './compliance.ts'
-import type { BoundData } from './request.ts'
+import type { BoundData } from '../core/request.ts'
 import { snpClaims } from './snp-claims.ts'
 import { tdxClaims } from './tdx-claims.ts'
 

@@ -3,7 +3,7 @@ import type { TdxShortfall } from '@strongroom/evidence/advisories'
 import { describe, expect, it } from 'vitest'
 import { tdBody, verifiedSnp, verifiedTdx } from '../testing/verified-evidence.ts'
 import { runtimeShortcomings, snpShortcomings, tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
-import type { BoundData } from './request.ts'
+import type { BoundData } from '../core/request.ts'
 
 const none: ComplianceBaseline = { launchMeasurements: [], idKeyDigests: [] }
 const vmUniqueId = 'aaaaaaaa-BBBB-4ccc-8ddd-eeeeeeeeeeee'

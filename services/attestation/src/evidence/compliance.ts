@@ -1,7 +1,7 @@
 import { appraiseSnp, appraiseTdx, toHex, type Failure, type VerifiedSnp, type VerifiedTdx } from '@strongroom/evidence'
 import { describeLack, type TdxShortfall } from '@strongroom/evidence/advisories'
 import type { Shortcoming } from './attested.ts'
-import type { BoundData } from './request.ts'
+import type { BoundData } from '../core/request.ts'
 
 /**
  * Launch measurements or identity keys of paravisors trusted to write runtime data. Evidence of genuine silicon is

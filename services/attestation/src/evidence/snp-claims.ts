@@ -1,6 +1,6 @@
 import { toHex, type VerifiedSnp } from '@strongroom/evidence'
 import { dataClaims } from './compliance.ts'
-import type { BoundData } from './request.ts'
+import type { BoundData } from '../core/request.ts'
 
 /** Claims of an SNP report, flat and under Azure's names (facts section 5.4). Bytes are lower-case hexadecimal. */
 export function snpClaims(

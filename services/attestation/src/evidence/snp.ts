@@ -21,13 +21,13 @@ import {
 } from '@strongroom/evidence'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { AmdCollateral } from '../collateral/amd.ts'
-import { textOf } from '../text.ts'
-import { evidenceFailure, invalidParameter } from '../errors.ts'
-import { snpRecord } from '../record/evidence-record.ts'
-import type { Anchors } from './anchors.ts'
+import { textOf } from '../core/text.ts'
+import { evidenceFailure, invalidParameter } from '../core/errors.ts'
+import { snpRecord } from './evidence-record.ts'
+import type { Anchors } from '../anchors/anchors.ts'
 import type { Asking, AttestedEvidence } from './attested.ts'
 import { snpShortcomings, type ComplianceBaseline } from './compliance.ts'
-import { boundData, bytesOf, checkBinding, objectBody } from './request.ts'
+import { boundData, bytesOf, checkBinding, objectBody } from '../core/request.ts'
 import { snpClaims } from './snp-claims.ts'
 import type { TcbMinimum } from './tcb-minimum.ts'
 
@@ -100,7 +100,7 @@ export class SnpVerifier {
         fieldName: 'host_data',
       })
     const simulated = this.#anchors.isSimulated(verified.anchor.spkiSha256)
-    const tcb = this.#tcbMinimum.judge(verified)
+    const tcb = this.#tcbMinimum.appraise(verified)
     const weaknesses = [
       ...tcb.byNameOnly,
       ...(report.policy.debugAllowed

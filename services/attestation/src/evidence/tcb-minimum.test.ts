@@ -26,7 +26,7 @@ const withTcb = (at: number[], parts: Parameters<typeof tcb>[0]): ReturnType<typ
 describe('the TCB that evidence of SNP is held to', () => {
   it('is up to date at the versions of the advisories', () => {
     expect(tcbMinimum('Milan')).toMatchObject({ snp, microcode })
-    expect(new TcbMinimum().judge(verifiedSnp())).toEqual({
+    expect(new TcbMinimum().appraise(verifiedSnp())).toEqual({
       claims: { 'x-strongroom-tcb-status': 'UpToDate' },
       byNameOnly: [],
       shortcomings: [],
@@ -47,7 +47,7 @@ describe('the TCB that evidence of SNP is held to', () => {
       'The host has it: restart the VM, which was launched under the older one.',
     ],
   ])('is out of date one version below them, in %s', (_name, at, path, update) => {
-    const { claims, byNameOnly, shortcomings } = new TcbMinimum().judge(withTcb(at, { microcode: microcode - 1 }))
+    const { claims, byNameOnly, shortcomings } = new TcbMinimum().appraise(withTcb(at, { microcode: microcode - 1 }))
     expect(claims[tcbStatusClaim]).toBe('OutOfDate')
     const ids = claims['attester_advisory_ids'] as string[]
     expect(ids).toContain('AMD-SB-3019')
@@ -63,7 +63,7 @@ describe('the TCB that evidence of SNP is held to', () => {
   })
 
   it('counts an advisory without a version in its own right: aliased memory that nobody looked for', () => {
-    const { claims, shortcomings } = new TcbMinimum().judge(verifiedSnp({ edit: (bytes) => void (bytes[0x40] = 0) }))
+    const { claims, shortcomings } = new TcbMinimum().appraise(verifiedSnp({ edit: (bytes) => void (bytes[0x40] = 0) }))
     expect(claims).toEqual({ [tcbStatusClaim]: 'OutOfDate', attester_advisory_ids: expect.any(Array) })
     expect(shortcomings.every(({ path }) => path === tcbStatusClaim)).toBe(true)
     expect(shortcomings[0]!.message).toContain('no completed check of aliased memory')
@@ -74,15 +74,17 @@ describe('the TCB that evidence of SNP is held to', () => {
       bytes[0x30] = 3
       bytes[10] = 0x0f
     }
-    expect(new TcbMinimum().judge(verifiedSnp({ edit })).claims).toEqual({ [tcbStatusClaim]: 'UpToDate' })
+    expect(new TcbMinimum().appraise(verifiedSnp({ edit })).claims).toEqual({ [tcbStatusClaim]: 'UpToDate' })
   })
 
   it('is raised by the operator for one part of one line, and lowered by nobody', () => {
     const raised = new TcbMinimum({ Milan: { snp: snp + 1, microcode: 1 } })
     expect(raised.of('Milan')).toEqual({ ...tcbMinimum('Milan'), snp: snp + 1 })
     expect(raised.of('Genoa')).toEqual(tcbMinimum('Genoa'))
-    expect(raised.judge(withTcb([reported, launch], { snp: snp + 1 })).claims).toEqual({ [tcbStatusClaim]: 'UpToDate' })
-    const { claims, byNameOnly, shortcomings } = raised.judge(verifiedSnp())
+    expect(raised.appraise(withTcb([reported, launch], { snp: snp + 1 })).claims).toEqual({
+      [tcbStatusClaim]: 'UpToDate',
+    })
+    const { claims, byNameOnly, shortcomings } = raised.appraise(verifiedSnp())
     expect(claims).toEqual({ [tcbStatusClaim]: 'OutOfDate' })
     expect(byNameOnly[0]!.message).toBe('the TCB of Milan is out of date: this installation requires more')
     expect(shortcomings.map(({ path }) => path)).toEqual(['reportedTcb.snp', 'launchTcb.snp', tcbStatusClaim])

@@ -13,6 +13,7 @@ import {
   type SnpLine,
 } from '@strongroom/evidence/advisories'
 import { ServiceError } from '@strongroom/platform'
+import { isObject } from '../core/request.ts'
 import type { Shortcoming, Weakness } from './attested.ts'
 
 /** Minimum security versions of AMD's processors that the operator requires beyond the advisories. */
@@ -37,7 +38,7 @@ export class TcbMinimum {
   }
 
   /** @returns `UpToDate` if every version meets the minimum, else what is wrong */
-  judge(verified: VerifiedSnp): {
+  appraise(verified: VerifiedSnp): {
     claims: Record<string, unknown>
     byNameOnly: Weakness[]
     shortcomings: Shortcoming[]
@@ -118,9 +119,6 @@ function requireRaised(path: string, line: SnpLine, part: string, version: unkno
   if (typeof version === 'number' && Number.isInteger(version) && version >= least && version <= 255) return
   throw invalid(path, `${line}.${part}: a whole number from ${least}, which the advisories require, to 255`, version)
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function invalid(path: string, expected: string, found: unknown, cause?: unknown): ServiceError {
   return new ServiceError({

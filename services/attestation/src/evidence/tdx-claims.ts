@@ -1,6 +1,6 @@
 import { tdAttributes, toHex, type TdxQuote, type VerifiedTdx } from '@strongroom/evidence'
 import { dataClaims } from './compliance.ts'
-import type { BoundData } from './request.ts'
+import type { BoundData } from '../core/request.ts'
 
 /** Claims of a TD quote, flat, in Azure's EAT profile (facts section 5.4). Bytes are lower-case hexadecimal. */
 export function tdxClaims(

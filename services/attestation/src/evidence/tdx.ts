@@ -17,12 +17,12 @@ import {
 import { tdxShortfall } from '@strongroom/evidence/advisories'
 import type { Clock } from '@strongroom/platform'
 import { collateralFromRequest, type IntelCollateral } from '../collateral/intel.ts'
-import { evidenceFailure } from '../errors.ts'
-import { tdxRecord } from '../record/evidence-record.ts'
-import type { Anchors } from './anchors.ts'
+import { evidenceFailure } from '../core/errors.ts'
+import { tdxRecord } from './evidence-record.ts'
+import type { Anchors } from '../anchors/anchors.ts'
 import type { Asking, AttestedEvidence, Weakness } from './attested.ts'
 import { tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
-import { boundData, bytesOf, checkBinding } from './request.ts'
+import { boundData, bytesOf, checkBinding } from '../core/request.ts'
 import { tdxClaims } from './tdx-claims.ts'
 
 /** `/attest/TdxVm`: from the body to verified claims. */

@@ -28,7 +28,7 @@ import {
 } from '../testing/harness.ts'
 import { lengthsAt, otherWords, resigned } from '../testing/tdx-evidence.ts'
 import { fmspcOf } from '../testing/vendor-server.ts'
-import { openAnchors } from './anchors.ts'
+import { openAnchors } from '../anchors/anchors.ts'
 import type { AttestedEvidence } from './attested.ts'
 import { SnpVerifier } from './snp.ts'
 import { TcbMinimum } from './tcb-minimum.ts'

@@ -1,6 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
-import { jsonObject, readGuestRequest, type GuestRequest } from './guest-request.ts'
+import { jsonObject } from '../core/request.ts'
+import { readGuestRequest, type GuestRequest } from './guest-request.ts'
 
 const base64 = (text: string | Uint8Array): string => Buffer.from(text as string).toString('base64')
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))

@@ -43,7 +43,12 @@ const printed = {
 
 const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString('base64')
 /** TPM2B_NAMEs of the key, which the tool's TPM2_ReadPublic response has after the public area. */
-const names = Buffer.concat([Buffer.from('0022000b', 'hex'), Buffer.alloc(32, 1), Buffer.from('0022000b', 'hex'), Buffer.alloc(32, 2)]) // prettier-ignore
+const names = Buffer.concat([
+  Buffer.from('0022000b', 'hex'),
+  Buffer.alloc(32, 1),
+  Buffer.from('0022000b', 'hex'),
+  Buffer.alloc(32, 2),
+])
 
 /** `GuestAttestationParameters.toJson` and what it calls, of Azure/cvm-attestation-tools at 1f543f7. */
 function pythonBody(parts: RequestParts, isolation: unknown): { AttestationInfo: string } {
@@ -153,7 +158,10 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
     ] as const)(
       'is told by policy what it lacks where the library in Rust sends empty runtime data for the platform: %s (attack W19)',
       async (type, path, member) => {
-        const snp = { SnpReport: base64(await snpReport({ reportData: boundTo(guest.claims) })), VcekCertChain: base64(await chainPem()) } // prettier-ignore
+        const snp = {
+          SnpReport: base64(await snpReport({ reportData: boundTo(guest.claims) })),
+          VcekCertChain: base64(await chainPem()),
+        }
         const sent = type === 'Tdx' ? await evidence(type) : Buffer.from(JSON.stringify(snp))
         const runtimeData = { data: '', dataType: 'JSON' }
         const { status, body } = await test.post(path, { [member]: base64(sent), runtimeData })
@@ -177,7 +185,10 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
       async (type) => {
         const parts = await guest.parts(type === 'TrustedLaunch' ? {} : { isolation: type })
         const encode = type === 'SevSnp' ? toBase64Url : base64
-        const Evidence = type === 'TrustedLaunch' ? undefined : { Proof: encode(await evidence(type)), RunTimeData: encode(guest.claims) } // prettier-ignore
+        const Evidence =
+          type === 'TrustedLaunch'
+            ? undefined
+            : { Proof: encode(await evidence(type)), RunTimeData: encode(guest.claims) }
         const { status, body } = await test.post(
           guestPath,
           rustBody(parts, { Type: type, ...(Evidence && { Evidence }) }),

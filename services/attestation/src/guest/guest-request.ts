@@ -1,6 +1,6 @@
-import { bytesOf, jsonOf, objectBody } from '../evidence/request.ts'
-import { invalidParameter } from '../errors.ts'
-import { textOf } from '../text.ts'
+import { bytesOf, isObject, jsonObject, objectBody } from '../core/request.ts'
+import { invalidParameter } from '../core/errors.ts'
+import { textOf } from '../core/text.ts'
 
 /** What a guest reports about its operating system: unverified, and shown as such in the token. */
 interface GuestOs {
@@ -94,13 +94,6 @@ export function readGuestRequest(body: unknown): GuestRequest {
   }
 }
 
-/** @throws ServiceError InvalidParameter */
-export function jsonObject(bytes: Uint8Array, target: string): Record<string, unknown> {
-  const json = jsonOf(bytes, target)
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
-  throw invalidParameter({ target, message: `${target} is not a JSON object.`, expected: 'base64url of a JSON object' })
-}
-
 /** A guest whose firmware exposes no log sends nothing: then no claim rests on one. */
 function tcgLog(value: unknown): Uint8Array {
   return value === undefined || value === null || value === '' ? new Uint8Array() : bytesOf(value, 'TcgLogs')
@@ -108,7 +101,7 @@ function tcgLog(value: unknown): Uint8Array {
 
 function member(info: Record<string, unknown>, name: string): Record<string, unknown> {
   const value = info[name]
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw invalidParameter({ target: name, message: `${name} is missing.`, expected: 'a JSON object' })
 }
 

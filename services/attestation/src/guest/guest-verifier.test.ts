@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
+import { kept } from '@strongroom/platform/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { AmdCollateral } from '../collateral/amd.ts'
 import { IntelCollateral } from '../collateral/intel.ts'
-import { openAnchors } from '../evidence/anchors.ts'
+import { openAnchors } from '../anchors/anchors.ts'
 import { SnpVerifier } from '../evidence/snp.ts'
 import { TcbMinimum } from '../evidence/tcb-minimum.ts'
 import { TdxVerifier } from '../evidence/tdx.ts'
 import { bootRecords, eventLog, type LogRecord } from '../testing/guest-log.ts'
 import { snpProof } from '../testing/guest.ts'
 import { boundTo, firmwareIsThere, silicon } from '../testing/harness.ts'
-import { extended, SoftTpm, type StatementParts } from '../testing/soft-tpm.ts'
+import { certifySoftTpm, extended, SoftTpm, type StatementParts } from '../testing/soft-tpm.ts'
 import { openTestFreshness } from '../testing/test-freshness.ts'
-import { AttestationKeyAuthorities } from './ak-certificate.ts'
+import { AttestationKeyAuthorities } from '../tpm/ak-certificate.ts'
 import { GuestVerifier } from './guest-verifier.ts'
 
 const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes as string).toString('base64')
@@ -24,6 +25,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
   const clock = { now: () => new Date() }
   const records = bootRecords()
   let tpm: SoftTpm
+  let placed: Awaited<ReturnType<typeof certifySoftTpm>>
   let verifier: (mode?: 'simulated' | 'hardware') => GuestVerifier
   beforeEach(async () => {
     tpm = await SoftTpm.make()
@@ -32,7 +34,8 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     const common = { anchors, baseline: { launchMeasurements: [], idKeyDigests: [] }, clock, context: {} }
     const snp = new SnpVerifier({ ...common, collateral: new AmdCollateral([]), tcbMinimum: new TcbMinimum() })
     const tdx = new TdxVerifier({ ...common, collateral: new IntelCollateral([]) })
-    const authorities = new AttestationKeyAuthorities({ pem: [tpm.caPem], context: {} })
+    placed = await kept('placed-soft-tpm', async () => await certifySoftTpm(2))
+    const authorities = new AttestationKeyAuthorities({ pem: [tpm.caPem, placed.caPem], context: {} })
     verifier = (mode = 'simulated') => new GuestVerifier({ authorities, snp, tdx, freshness, clock, mode })
   })
 
@@ -97,7 +100,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     expect([error.status, error.code]).toEqual([400, 'InvalidParameter'])
     return [error.target, error.details?.[0]?.code]
   }
-  const claimsOf = (change: { vmUniqueId?: unknown; key?: object } = {}): Uint8Array => {
+  const claimsOf = (change: { vmUniqueId?: unknown; key?: object; 'placement-epoch'?: unknown } = {}): Uint8Array => {
     const { key = tpm.jwk, ...configuration } = change
     const keys = [{ kid: 'HCLAkPub', key_ops: ['sign'], ...key }]
     return bytes(JSON.stringify({ keys, 'vm-configuration': { vmUniqueId: tpm.vmId, ...configuration } }))
@@ -178,6 +181,19 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     // In any spelling of the VM's id.
     const isolation = await onSnp(claimsOf({ vmUniqueId: tpm.vmId.toLowerCase() }))
     expect(await judged({ isolation })).toBe('taken')
+  })
+
+  it('are of the placement at which the key was certified, and of none if it names none (attack W49)', async () => {
+    const at = async (epoch: unknown, tpm: Record<string, unknown> = {}, clock = 1000n): Promise<unknown> => {
+      const claims = claimsOf(epoch === undefined ? {} : { 'placement-epoch': epoch })
+      return await judged({ isolation: await onSnp(claims), tpm, quote: { clock } })
+    }
+    const mismatch = ['IsolationInfo.Evidence.RunTimeData', 'BindingMismatch']
+    const second = { AikCert: base64(placed.certificate) }
+    expect(await at(2, second)).toBe('taken')
+    for (const other of [1, 3, undefined, null]) expect(await at(other, second, 1001n)).toEqual(mismatch)
+    expect(await at(2, {}, 1002n)).toEqual(mismatch)
+    expect(await at(undefined, {}, 1003n)).toBe('taken')
   })
 
   it('are refused by the member at fault', async () => {

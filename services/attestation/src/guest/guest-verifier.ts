@@ -15,8 +15,9 @@ import {
   type TpmSignature,
   type VerifiedEventLog,
 } from '@strongroom/evidence'
+import { placementUnit } from '@strongroom/contract'
 import type { Clock, Installation } from '@strongroom/platform'
-import { evidenceFailure, invalidParameter } from '../errors.ts'
+import { evidenceFailure, invalidParameter } from '../core/errors.ts'
 import {
   serviceClaims,
   type Asking,
@@ -24,13 +25,13 @@ import {
   type Shortcoming,
   type Weakness,
 } from '../evidence/attested.ts'
-import { bytesOf } from '../evidence/request.ts'
+import { bytesOf } from '../core/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
-import { guestRecord, tpmQuoteRecord } from '../record/evidence-record.ts'
+import { guestRecord, tpmQuoteRecord } from '../evidence/evidence-record.ts'
 import { registerClaim } from '../tpm/tpm-claims.ts'
-import { rsaJwk, rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from './ak-certificate.ts'
-import type { Freshness } from './freshness.ts'
+import { rsaJwk, rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from '../tpm/ak-certificate.ts'
+import type { Freshness } from '../tpm/freshness.ts'
 import { guestClaims } from './guest-claims.ts'
 import { readGuestRequest, type GuestRequest } from './guest-request.ts'
 
@@ -161,6 +162,7 @@ export class GuestVerifier {
       const claims = parseRuntimeClaims(bytesOf(runtimeData, 'IsolationInfo.Evidence.RunTimeData'))
       requireSameKey(tpm.akPublic, attestationKeyOf(claims))
       requireSameVm(claims.configuration['vmUniqueId'], key.vmId)
+      requireSamePlacement(claims.configuration['placement-epoch'], key.placement)
     } catch (error) {
       throw evidenceFailure(error, 'IsolationInfo.Evidence.RunTimeData')
     }
@@ -180,6 +182,19 @@ function requireSameVm(bound: unknown, certified: string): void {
     subject: 'runtime claims',
     expected: certified,
     found: typeof bound === 'string' ? bound : 'no vmUniqueId',
+  })
+}
+
+/** A host that lost the VM has reports of its own epoch alone, which no later certificate brings back. */
+function requireSamePlacement(epoch: unknown, certified: string | undefined): void {
+  const bound = epoch === undefined ? undefined : placementUnit(Number(epoch))
+  if (bound === certified) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The attestation key was certified at a different placement than the hardware bound',
+    subject: 'runtime claims',
+    expected: certified ?? 'no placement',
+    found: bound ?? 'no placement-epoch',
   })
 }
 

@@ -163,7 +163,7 @@ export class SigningKeys {
     const kid = createHash('sha256').update(spki).digest('base64')
     const now = this.#clock.now()
     const certificate = selfSignedCertificate({
-      issuer: provider.issuer,
+      issuer: `https://${provider.host}`,
       privateKey: keys.privateKey,
       notBefore: new Date(now.getTime() - 3600_000),
       notAfter: new Date(now.getTime() + 10 * 365 * dayMs),

@@ -1,5 +1,5 @@
 import { compliantCvm } from '@strongroom/contract'
-import type { OfferedType } from '../providers/providers.ts'
+import type { AttestationType } from '@strongroom/contract'
 
 /**
  * Applies until the owner sets a policy: only a compliant confidential VM gets a token. Azure does not publish its own
@@ -27,7 +27,8 @@ configurationrules
 authorizationrules
 {
   ![type=="x-ms-isolation-tee", issuer=="AttestationService"] => permit();
-  c:[type=="x-ms-isolation-tee", issuer=="AttestationService"] => add(type="isolation-status", value=JsonToClaimValue(JmesPath(c.value, "\\"x-ms-compliance-status\\"")));
+  c:[type=="x-ms-isolation-tee", issuer=="AttestationService"] => \
+add(type="isolation-status", value=JsonToClaimValue(JmesPath(c.value, "\\"x-ms-compliance-status\\"")));
   [type=="isolation-status", value=="${compliantCvm}"] => permit();
 };
 
@@ -48,7 +49,7 @@ issuancerules
 };
 `
 
-export const defaultPolicies: Record<OfferedType, string> = {
+export const defaultPolicies: Record<AttestationType, string> = {
   SevSnpVm: compliantOnly,
   TdxVm: compliantOnly,
   AzureGuest: compliantGuest,

@@ -1,10 +1,11 @@
+import type { AttestationType } from '@strongroom/contract'
 import { repeatedQuery, RowCache, type Clock, type Store } from '@strongroom/platform'
 import { parsePolicy, type Policy } from '@strongroom/policy'
 import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
-import { policyFailure } from '../errors.ts'
+import { policyFailure } from '../core/errors.ts'
 import { requirePresent } from '../providers/present.ts'
-import type { OfferedType, Provider } from '../providers/providers.ts'
+import type { Provider } from '../providers/providers.ts'
 import type { Tables } from '../store/tables.ts'
 import { defaultPolicies } from './defaults.ts'
 import { policyHash, unsignedPolicyJws, type StoredPolicy } from './stored-policy.ts'
@@ -36,7 +37,7 @@ export class Policies {
     this.#loaded = new RowCache({ store: o.store, tables: ['policy'], limit: loadedPolicies })
   }
 
-  async load(provider: Provider, type: OfferedType): Promise<LoadedPolicy> {
+  async load(provider: Provider, type: AttestationType): Promise<LoadedPolicy> {
     return this.#loaded.get(`${provider.host} ${type}`, async () => {
       const row = await this.#row(provider.host, type)
       const text = row?.text ?? defaultPolicies[type]
@@ -64,7 +65,7 @@ export class Policies {
   }
 
   /** @throws ServiceError PolicyParsingError: an invalid policy is never stored; ProviderNotFound */
-  async set(provider: Provider, type: OfferedType, policy: StoredPolicy, callerObjectId: string): Promise<void> {
+  async set(provider: Provider, type: AttestationType, policy: StoredPolicy, callerObjectId: string): Promise<void> {
     this.parse(policy.text)
     const changed = {
       jws: policy.jws,
@@ -83,7 +84,7 @@ export class Policies {
   }
 
   /** Back to the default. @throws ServiceError ProviderNotFound */
-  async reset(provider: Provider, type: OfferedType): Promise<void> {
+  async reset(provider: Provider, type: AttestationType): Promise<void> {
     await this.#change(provider, async (tx) => {
       await tx.deleteFrom('policy').where('provider', '=', provider.host).where('type', '=', type).execute()
     })

@@ -15,9 +15,8 @@ const longestChain = 6
 /**
  * Reads a signer's certificate as clients send it: a JWK with `x5c`.
  * @param target what the certificate came in, for errors
- * @throws ServiceError InvalidParameter if a link of the chain is missing, the root is not an authority, a certificate
- * is not valid now,
- *   or the key cannot sign RS256
+ * @throws ServiceError InvalidParameter if a link of the chain is missing, an issuer is not an authority, a certificate
+ *   is not valid now, or the key cannot sign RS256
  */
 export function readPolicyCertificate(jwk: unknown, now: Date, target: string): PolicyCertificate {
   const x5c = (jwk as { x5c?: unknown } | null | undefined)?.x5c
@@ -31,7 +30,10 @@ export function readPolicyCertificate(jwk: unknown, now: Date, target: string): 
   return certificateOf(readChain(x5c as string[], now, target), target)
 }
 
-/** Like `readPolicyCertificate`, from the `x5c` of a JWS header. */
+/**
+ * Like `readPolicyCertificate`, from the `x5c` of a JWS header. A single self-signed certificate need not be an
+ * authority, as in Microsoft's samples: it vouches for no other, and counts exactly as registered (`requireSigner`).
+ */
 export function readChain(x5c: readonly string[], now: Date, target: string): X509Certificate[] {
   const chain = x5c.map((text) => {
     try {
@@ -49,7 +51,8 @@ export function readChain(x5c: readonly string[], now: Date, target: string): X5
         `${subject}, valid from ${certificate.validFrom} to ${certificate.validTo}`,
       )
     const issuer = chain[index + 1] ?? certificate
-    if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey))
+    const isIssued = isLoneLeaf(chain) ? certificate.subject === certificate.issuer : certificate.checkIssued(issuer)
+    if (!isIssued || !certificate.verify(issuer.publicKey))
       throw invalid(
         target,
         `the issuer of ${subject} next in the chain, and a root at its end`,
@@ -59,10 +62,13 @@ export function readChain(x5c: readonly string[], now: Date, target: string): X5
       throw invalid(target, 'issuers that are certification authorities', issuer.subject)
   }
   const root = chain.at(-1)!
-  if (!root.ca)
+  if (!root.ca && !isLoneLeaf(chain))
     throw invalid(target, 'a root whose Basic Constraints mark it as a CA', root.subject.replaceAll('\n', ', '))
   return chain
 }
+
+/** Whether a chain is one certificate that may certify nothing. */
+export const isLoneLeaf = (chain: readonly X509Certificate[]): boolean => chain.length === 1 && !chain[0]!.ca
 
 function certificateOf(chain: X509Certificate[], target: string): PolicyCertificate {
   const leaf = chain[0]!

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import type { Provider } from '../providers/providers.ts'
-import { readChain } from './policy-certificate.ts'
+import { isLoneLeaf, readChain } from './policy-certificate.ts'
 import type { PolicyCertificates } from './policy-certificates.ts'
 import type { Envelope } from './stored-policy.ts'
 
@@ -19,20 +19,22 @@ export async function requireSigner(
   if (provider.trustModel !== 'Isolated') return
   if (envelope.signer === undefined)
     throw refused(provider, 'The JWS is not signed, and this provider accepts only signed ones.', 'an unsigned JWS')
-  const key = keyOf(envelope.signer.certificate)
-  const trusted = (await o.certificates.list(provider)).find(
-    ({ x5c }) => keyOf(new X509Certificate(Buffer.from(x5c[0]!, 'base64'))) === key,
-  )
+  const { certificate } = envelope.signer
+  const trusted = (await o.certificates.list(provider)).find(({ x5c }) => {
+    const registered = x5c.map((text) => new X509Certificate(Buffer.from(text, 'base64')))
+    const [leaf] = registered as [X509Certificate]
+    return isLoneLeaf(registered) ? leaf.raw.equals(certificate.raw) : keyOf(leaf) === keyOf(certificate)
+  })
   if (trusted === undefined)
     throw refused(
       provider,
       'The JWS is signed by a key that this provider does not trust.',
-      envelope.signer.certificate.subject.replaceAll('\n', ', ') || 'a certificate without subject',
+      certificate.subject.replaceAll('\n', ', ') || 'a certificate without subject',
     )
   readChain(trusted.x5c, o.now(), 'x5c')
 }
 
-/** A certificate renewed for the same key signs like the registered one. */
+/** A certificate renewed for the same key signs like the registered one, unless that may certify nothing. */
 const keyOf = (certificate: X509Certificate): string =>
   certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
 

@@ -1,7 +1,7 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, verify, X509Certificate, type KeyObject } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
-import { compactVerify, decodeProtectedHeader, exportJWK, importX509, type JWK } from 'jose'
-import { textOf } from '../text.ts'
+import { decodeProtectedHeader, type JWK } from 'jose'
+import { textOf } from '../core/text.ts'
 
 /** A stored policy: the envelope as sent and the text in it. */
 export interface StoredPolicy {
@@ -38,19 +38,35 @@ export interface Envelope {
  * elsewhere: in Azure's AAD mode the caller's role is the authority, and the signer is shown in tokens.
  * @throws ServiceError InvalidOperation
  */
-export async function openEnvelope(jws: string): Promise<Envelope> {
+export function openEnvelope(jws: string): Envelope {
   const { payload, x5c } = parseEnvelope(jws)
   if (x5c === undefined) return { jws, payload }
+  const certificate = certificateFrom(x5c[0]!)
+  const key = certificate?.publicKey
+  const end = jws.lastIndexOf('.')
+  const signature = Buffer.from(jws.slice(end + 1), 'base64url')
+  // The certificate's key decides the algorithm, RSASSA-PKCS1-v1_5 with SHA-256; the header only names it.
+  if (
+    certificate === undefined ||
+    !isSigningKey(key) ||
+    !verify('sha256', Buffer.from(jws.slice(0, end)), key, signature)
+  )
+    throw malformed('The signature of the JWS does not verify.', 'a signature by the RSA key of x5c[0]')
+  const jwk = { ...key.export({ format: 'jwk' }), alg: 'RS256', use: 'sig', x5c }
+  return { jws, payload, signer: { certificate, jwk } }
+}
+
+function certificateFrom(text: string): X509Certificate | undefined {
   try {
-    const certificate = new X509Certificate(Buffer.from(x5c[0]!, 'base64'))
-    const key = await importX509(certificate.toString(), 'RS256', { extractable: true })
-    const verified = await compactVerify(jws, key, { algorithms: ['RS256'] })
-    const jwk = { ...(await exportJWK(key)), alg: 'RS256', use: 'sig', x5c }
-    return { jws, payload: verified.payload, signer: { certificate, jwk } }
-  } catch (cause) {
-    throw malformed('The signature of the JWS does not verify.', 'a signature by the key of x5c[0]', undefined, cause)
+    return new X509Certificate(Buffer.from(text, 'base64'))
+  } catch {
+    return undefined
   }
 }
+
+/** RFC 7518 section 3.3: RSA of at least 2048 bits; a key for RSASSA-PSS alone is another type. */
+const isSigningKey = (key: KeyObject | undefined): key is KeyObject =>
+  key?.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
 
 /**
  * Reads an envelope before its signature is verified; `x5c` of a signed one is never empty.
@@ -65,12 +81,24 @@ export function parseEnvelope(jws: string): { payload: Uint8Array; x5c?: string[
     if (parts[2] !== '') throw malformed('An unsigned JWS carries a signature.', 'an empty third part')
     return { payload: Buffer.from(parts[1]!, 'base64url') }
   }
-  if (header.alg !== 'RS256')
+  // Azure's SDK for Python writes RSA256 for RS256.
+  if (header.alg !== 'RS256' && header.alg !== 'RSA256')
     throw malformed('The algorithm of the JWS is not allowed.', 'none or RS256', String(header.alg))
-  const { x5c } = header
-  if (!Array.isArray(x5c) || typeof x5c[0] !== 'string')
+  // RFC 7515 section 4.1.11: no extension is known here.
+  if (header.crit !== undefined) throw malformed('The JWS has critical extensions.', 'no crit in the header', 'crit')
+  return { payload: Buffer.from(parts[1]!, 'base64url'), x5c: signerOf(header) }
+}
+
+/** The signer's certificates: `x5c`, or `jwk.x5c` with the header of Azure's SDK for Python. */
+function signerOf(header: ReturnType<typeof decodeProtectedHeader>): string[] {
+  const jwk = header.jwk as { x5c?: unknown } | undefined
+  const ofPython = header.alg === 'RSA256' ? jwk?.x5c : undefined
+  if (ofPython !== undefined && header.x5c !== undefined)
+    throw malformed('The signed JWS names its certificate twice.', 'x5c or jwk.x5c in the header', 'both')
+  const x5c: unknown = ofPython ?? header.x5c
+  if (!Array.isArray(x5c) || !x5c.every((each) => typeof each === 'string') || x5c.length === 0)
     throw malformed('The signed JWS names no certificate.', 'x5c in the header')
-  return { payload: Buffer.from(parts[1]!, 'base64url'), x5c }
+  return x5c
 }
 
 /** The policy in an envelope. @throws ServiceError InvalidOperation if there is none */

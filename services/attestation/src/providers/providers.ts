@@ -1,16 +1,14 @@
 import {
   attestationProviderHost,
   attestationRegionCodes,
-  attestationTypes,
   homeRegion,
   sharedAttestationHost,
   verifiersFile,
   type AttestationTrustModel,
-  type AttestationType,
+  type PolicySigningCertificate,
 } from '@strongroom/contract'
 import { repeatedQuery, RowCache, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import type { PolicyCertificate } from '../policy/policy-certificate.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** One token issuer with separate policies. */
@@ -137,7 +135,7 @@ export class Providers {
     name: string
     regionCode: string
     resourceId: string
-    certificates: PolicyCertificate[]
+    certificates: readonly { thumbprint: string; jwk: PolicySigningCertificate }[]
     callerObjectId: string
   }): Promise<{ provider: Provider; created: boolean }> {
     const name = o.name.toLowerCase()
@@ -251,7 +249,3 @@ function invalidName(name: string): ServiceError {
     remedy: 'Choose another name.',
   })
 }
-
-/** What can be attested here; other types of the wire are refused by name. */
-export type OfferedType = AttestationType
-export const offeredTypes: readonly OfferedType[] = attestationTypes

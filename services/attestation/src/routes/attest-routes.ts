@@ -1,22 +1,23 @@
-import type { AttestationResponse } from '@strongroom/contract'
+import type { AttestationResponse, AttestationType } from '@strongroom/contract'
 import { toBase64Url } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Attester, TokenForm } from '../attest.ts'
-import { bytesOf, callBody, nonceOf } from '../evidence/request.ts'
+import type { Attester, TokenForm } from '../tokens/attester.ts'
+import { bytesOf, callBody, nonceOf } from '../core/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
 import type { GuestVerifier } from '../guest/guest-verifier.ts'
 import { sealToken } from '../guest/sealed-token.ts'
-import { invalidParameter } from '../errors.ts'
+import { invalidParameter } from '../core/errors.ts'
 import type { Challenges } from '../tpm/challenges.ts'
 import { readTpmMessage } from '../tpm/tpm-request.ts'
 import type { TpmVerifier } from '../tpm/tpm-verifier.ts'
-import type { OfferedType, Providers } from '../providers/providers.ts'
+import type { Providers } from '../providers/providers.ts'
 import { earMediaType, earProfile, wantsEar } from '../tokens/ear.ts'
 import { requireApiVersion } from './api-version.ts'
+import { addressOf } from './caller-limit.ts'
 import { providerOf } from './provider-of.ts'
-import { textOf } from '../text.ts'
+import { textOf } from '../core/text.ts'
 
 /** `POST /attest/{type}`: anonymous, as in Azure. */
 export function attestRoutes(
@@ -43,14 +44,14 @@ export function attestRoutes(
       const body = callBody(request.body)
       const nonce = nonceOf(body['nonce'])
       const draftPolicy = draftOf(body, type)
-      const refused = onRefusal({ provider: provider.host, type, body, caller: request.ip }, o.onRefused)
+      const refused = onRefusal({ provider: provider.host, type, body, caller: addressOf(request) }, o.onRefused)
       const evidence = await verifiers[type]
         .verify(body, { providerHost: provider.host, caller: o.counted(request) })
         .catch(refused)
       const token = await o.attester.attest({
         provider,
         evidence,
-        caller: request.ip,
+        caller: addressOf(request),
         form: formOf(request),
         ...(nonce === undefined ? {} : { nonce }),
         ...(draftPolicy === undefined ? {} : { draftPolicy }),
@@ -66,9 +67,12 @@ export function attestRoutes(
     requireApiVersion(request)
     const provider = await providerOf(request, o.providers)
     const body = callBody(request.body)
-    const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body, caller: request.ip }, o.onRefused)
+    const refused = onRefusal(
+      { provider: provider.host, type: 'AzureGuest', body, caller: addressOf(request) },
+      o.onRefused,
+    )
     const { evidence, encryptionKey } = await o.guest.verify(body, { caller: o.counted(request) }).catch(refused)
-    const token = await o.attester.attest({ provider, evidence, caller: request.ip, form: formOf(request) })
+    const token = await o.attester.attest({ provider, evidence, caller: addressOf(request), form: formOf(request) })
     return { token: sealToken(token, encryptionKey) }
   })
 
@@ -76,7 +80,7 @@ export function attestRoutes(
     requireApiVersion(request)
     const provider = await providerOf(request, o.providers)
     const body = callBody(request.body)
-    const refused = onRefusal({ provider: provider.host, type: 'Tpm', body, caller: request.ip }, o.onRefused)
+    const refused = onRefusal({ provider: provider.host, type: 'Tpm', body, caller: addressOf(request) }, o.onRefused)
     const message = await readTpmMessage(body).catch(refused)
     if (message.kind === 'init') {
       const { challenge, context } = await o.challenges.issue(provider)
@@ -84,7 +88,7 @@ export function attestRoutes(
     }
     const evidence = await o.tpm.verify(provider, message).catch(refused)
     return tpmAnswer(message, {
-      report: await o.attester.attest({ provider, evidence, caller: request.ip, form: formOf(request) }),
+      report: await o.attester.attest({ provider, evidence, caller: addressOf(request), form: formOf(request) }),
     })
   })
 
@@ -126,7 +130,7 @@ function onRefusal(o: Omit<Refusal, 'error'>, told: OnRefused): (error: unknown)
 
 interface Refusal {
   provider: string
-  type: OfferedType
+  type: AttestationType
   body: Record<string, unknown>
   /** The caller's address. */
   caller: string
@@ -136,7 +140,7 @@ interface Refusal {
 /** Called for refused evidence, before the refusal is answered. */
 export type OnRefused = (refusal: Refusal) => Promise<void>
 
-function draftOf(body: Record<string, unknown>, type: OfferedType): string | undefined {
+function draftOf(body: Record<string, unknown>, type: AttestationType): string | undefined {
   const draft = body['draftPolicyForAttestation']
   if (draft === undefined || draft === null) return undefined
   if (type === 'TdxVm')

@@ -25,7 +25,7 @@ describe('callers', () => {
   it('are counted one by one: who asks too often takes nothing of what another may ask (attack Q11)', async () => {
     test = await openService({ anchors: (await silicon()).anchors, callerLimit: { requests: 3, seconds: 60 } })
     const path = '/attest/SevSnpVm?api-version=2022-08-01'
-    const [ill, well] = ['127.64.0.1', '127.64.0.2']
+    const [ill, well] = ['192.0.2.1', '192.0.2.2']
     const statuses = async (from: string, calls: number, o: { token?: string } = {}): Promise<number[]> => {
       const found: number[] = []
       for (let call = 0; call < calls; call++) found.push((await test!.post(path, {}, { from, ...o })).status)

@@ -1,5 +1,5 @@
 import { attestationAudience } from '@strongroom/contract'
-import { bearerOf, limitRoutes, ServiceError, type TokenVerifier } from '@strongroom/platform'
+import { bearerOf, limitedAddress, limitRoutes, ServiceError, type TokenVerifier } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { FairCalls } from './fair-calls.ts'
 
@@ -44,7 +44,7 @@ export async function limited(
       refuse: (request, { retryAfter }) =>
         new ServiceError({
           code: 'TooManyRequests',
-          message: `The caller ${request.ip} has made too many attest calls.`,
+          message: `The caller ${addressOf(request)} has made too many attest calls.`,
           expected: `at most ${limit.requests} in ${limit.seconds} seconds`,
           found: 'one more',
           remedy: 'Wait for the time in Retry-After.',
@@ -53,8 +53,8 @@ export async function limited(
     })
     // After the body, so that a slow sender holds no place.
     scope.addHook('preHandler', async (request, { raw: response }) => {
-      const caller = named.get(request) ?? request.ip
-      if (caller !== request.ip) {
+      const caller = named.get(request) ?? addressOf(request)
+      if (caller !== addressOf(request)) {
         fair.note(caller)
         return
       }
@@ -67,14 +67,19 @@ export async function limited(
       response.once('finish', leave).once('close', leave)
       if (response.destroyed) leave()
     })
-    routes(scope, (request) => (named.get(request) === request.ip ? request.ip : undefined))
+    routes(scope, (request) => (named.get(request) === addressOf(request) ? addressOf(request) : undefined))
   })
 }
+
+/** What a request is counted by if it is not the platform's. */
+export const addressOf = ({ raw }: FastifyRequest): string => limitedAddress(raw.socket)
 
 /** An invalid token does not change who the sender is. */
 async function callerOf(request: FastifyRequest, { verifier, platform }: Callers): Promise<string> {
   const token = bearerOf(request)
-  if (token === undefined || platform.length === 0) return request.ip
+  if (token === undefined || platform.length === 0) return addressOf(request)
   const caller = await verifier.verify(token, [attestationAudience]).catch(() => undefined)
-  return caller !== undefined && platform.includes(caller.objectId) ? `principal ${caller.objectId}` : request.ip
+  return caller !== undefined && platform.includes(caller.objectId)
+    ? `principal ${caller.objectId}`
+    : addressOf(request)
 }

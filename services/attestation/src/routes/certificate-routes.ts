@@ -46,7 +46,7 @@ async function certificateIn(
       found: provider.trustModel,
       remedy: 'Create a provider with policySigningCertificates; the trust model cannot be changed.',
     })
-  const envelope = await openEnvelope(bodyText(request))
+  const envelope = openEnvelope(bodyText(request))
   await requireSigner(provider, envelope, o)
   return readPolicyCertificate(certificateOf(envelope), o.now(), 'policyCertificate')
 }

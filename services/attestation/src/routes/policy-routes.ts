@@ -1,8 +1,8 @@
+import { attestationTypes, type AttestationType } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { requireSigner } from '../policy/signer.ts'
 import { openEnvelope, policyOf, policyTokenHash, type StoredPolicy } from '../policy/stored-policy.ts'
-import { offeredTypes, type OfferedType } from '../providers/providers.ts'
 import { bodyText, managed, managementScope, type ManagementOptions } from './management-scope.ts'
 
 /** `/policies/{type}`: a policy is sent as the text of a JWS, and answered with a signed PolicyResult. */
@@ -17,7 +17,7 @@ export async function policyRoutes(app: FastifyInstance, o: ManagementOptions): 
     scope.put('/policies/:type', async (request) => {
       const provider = await managed(request, o, 'write')
       const type = typeOf(request)
-      const envelope = await openEnvelope(bodyText(request))
+      const envelope = openEnvelope(bodyText(request))
       await requireSigner(provider, envelope, o)
       const policy = policyOf(envelope)
       await o.policies.set(provider, type, policy, request.caller.objectId)
@@ -31,7 +31,7 @@ export async function policyRoutes(app: FastifyInstance, o: ManagementOptions): 
       const type = typeOf(request)
       const text = bodyText(request)
       // Tools send an empty body if no signature is required.
-      if (text !== '' || provider.trustModel === 'Isolated') await requireSigner(provider, await openEnvelope(text), o)
+      if (text !== '' || provider.trustModel === 'Isolated') await requireSigner(provider, openEnvelope(text), o)
       await o.policies.reset(provider, type)
       request.log.info({ provider: provider.host, type, caller: request.caller.objectId }, 'attestation policy reset')
       const now = await o.policies.load(provider, type)
@@ -47,16 +47,16 @@ function resultOf(policy: StoredPolicy): Record<string, unknown> {
   }
 }
 
-function typeOf(request: FastifyRequest): OfferedType {
+function typeOf(request: FastifyRequest): AttestationType {
   const found = (request.params as { type: string }).type
-  const type = offeredTypes.find((candidate) => candidate.toLowerCase() === found.toLowerCase())
+  const type = attestationTypes.find((candidate) => candidate.toLowerCase() === found.toLowerCase())
   if (type !== undefined) return type
   throw new ServiceError({
     code: 'AttestationTypeNotOffered',
     status: 400,
     message: `There is no policy of the type ${found}.`,
     target: 'type',
-    expected: offeredTypes.join(' or '),
+    expected: attestationTypes.join(' or '),
     found,
     remedy: 'Correct the type in the path.',
   })

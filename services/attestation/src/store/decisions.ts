@@ -1,7 +1,6 @@
 import type { DecidedClaims } from '@strongroom/contract'
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import type { Provider } from '../providers/providers.ts'
 import { timeOrdered } from './time-ordered.ts'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import { DecisionWriter } from './decision-writer.ts'
@@ -9,10 +8,13 @@ import { Retention, type RetentionLimits } from './retention.ts'
 import type { Tables } from './tables.ts'
 
 /** Evidence is larger than its findings. */
-const defaultKept: RetentionLimits = { decisions: 100_000, decided: 5_000, refused: 500 }
+const defaultKept: RetentionLimits = { decisions: 100_000, refusals: 20_000, decided: 5_000, refused: 500 }
 
 /** Whose decisions: an earlier provider of the same name was another tenant's, and so are its decisions. */
-type Recorded = Pick<Provider, 'host' | 'createdAt'>
+interface Recorded {
+  host: string
+  createdAt?: string
+}
 const since = ({ createdAt }: Recorded): string => createdAt ?? ''
 
 /** The record of decisions with their evidence and policy (attack K9). */

@@ -79,4 +79,10 @@ export const migrations: Record<string, Migration> = {
   '0004-decisions': decisionMigration,
   '0005-elsewhere': elsewhereMigration,
   '0006-collateral-use': collateralUseMigration,
+  // Refusals and the other decisions are kept in separate numbers.
+  '0007-decision-outcome': {
+    up: async (db) => {
+      await db.schema.createIndex('decision_outcome').on('decision').columns(['outcome', 'at']).execute()
+    },
+  },
 }

@@ -3,9 +3,13 @@ import { sql, type Kysely, type SelectQueryBuilder } from 'kysely'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import type { Tables } from './tables.ts'
 
-/** How many rows are kept. Refusals have a separate share of the evidence, so that nobody can push out granted decisions. */
+/**
+ * How many rows are kept: of decisions, of refusals, and of the evidence of each. Refusals have separate shares, so that
+ * nobody can push out granted decisions.
+ */
 export interface RetentionLimits {
   decisions: number
+  refusals: number
   decided: number
   refused: number
 }
@@ -16,11 +20,14 @@ type Kind = keyof RetentionLimits
 const step = 16
 /** Decisions after which rows are counted again, because other processes write too. Counting scans an index. */
 const countEvery = 5_000
-const kinds: readonly Kind[] = ['decisions', 'decided', 'refused']
-const outcomesOf: Record<'decided' | 'refused', Decision['outcome'][]> = {
+const kinds: readonly Kind[] = ['decisions', 'refusals', 'decided', 'refused']
+const outcomesOf: Record<Kind, Decision['outcome'][]> = {
+  decisions: ['Permitted', 'Denied'],
+  refusals: ['Refused'],
   decided: ['Permitted', 'Denied'],
   refused: ['Refused'],
 }
+const evidenceKinds: readonly Kind[] = ['decided', 'refused']
 
 /** How long a text is not written again. Unreferenced texts are kept for longer. */
 export const textKnownMs: number = 3600_000
@@ -50,9 +57,10 @@ export class Retention {
     for (const kind of kinds) {
       const surplus = rows[kind] - this.#limits[kind]
       if (surplus < Math.min(step, this.#limits[kind])) continue
-      await (kind === 'decisions' ? dropDecisions(tx, surplus) : dropBundles(tx, outcomesOf[kind], surplus))
+      const table = evidenceKinds.includes(kind) ? 'decision_bundle' : 'decision'
+      await dropOldest(tx, table, outcomesOf[kind], surplus)
       rows[kind] -= surplus
-      this.#bundlesRemoved ||= kind !== 'decisions'
+      this.#bundlesRemoved ||= table === 'decision_bundle'
     }
     this.#rows = rows
   }
@@ -87,37 +95,45 @@ export class Retention {
 
   async #counted(tx: Kysely<Tables>): Promise<RetentionLimits> {
     this.#sinceCount = 0
-    const bundles = (outcomes: Decision['outcome'][]): Promise<number> =>
-      countOf(tx, tx.selectFrom('decision_bundle').where('outcome', 'in', outcomes))
+    const rows = (kind: Kind): Promise<number> =>
+      countOf(
+        tx,
+        evidenceKinds.includes(kind)
+          ? tx.selectFrom('decision_bundle').where('outcome', 'in', outcomesOf[kind])
+          : tx.selectFrom('decision').where('outcome', 'in', outcomesOf[kind]),
+      )
     return {
-      decisions: await countOf(tx, tx.selectFrom('decision')),
-      decided: await bundles(outcomesOf.decided),
-      refused: await bundles(outcomesOf.refused),
+      decisions: await rows('decisions'),
+      refusals: await rows('refusals'),
+      decided: await rows('decided'),
+      refused: await rows('refused'),
     }
   }
 }
 
 function sum(known: RetentionLimits, entries: readonly DecisionEntry[]): RetentionLimits {
-  const rows = { ...known, decisions: known.decisions + entries.length }
+  const rows = { ...known }
   for (const { row, bundle } of entries) {
-    if (bundle !== undefined) rows[row.outcome === 'Refused' ? 'refused' : 'decided'] += 1
+    const isRefused = row.outcome === 'Refused'
+    rows[isRefused ? 'refusals' : 'decisions'] += 1
+    if (bundle !== undefined) rows[isRefused ? 'refused' : 'decided'] += 1
   }
   return rows
 }
 
-async function dropDecisions(tx: Kysely<Tables>, surplus: number): Promise<void> {
-  const oldest = tx.selectFrom('decision').select('id').orderBy('at').limit(surplus)
-  await tx.deleteFrom('decision').where('id', 'in', oldest).execute()
-}
-
-async function dropBundles(tx: Kysely<Tables>, outcomes: Decision['outcome'][], surplus: number): Promise<void> {
+async function dropOldest(
+  tx: Kysely<Tables>,
+  table: 'decision' | 'decision_bundle',
+  outcomes: Decision['outcome'][],
+  surplus: number,
+): Promise<void> {
   // The oldest of each outcome come from the index; for several at once, the engines would sort all rows. Within the
-  // statement, so that whole bundles are read and verified only once, on removal.
+  // statement, so that whole rows are read and verified only once, on removal.
   const oldestOf = (outcome: Decision['outcome']): SelectQueryBuilder<Oldest, 'oldest', Oldest['oldest']> =>
     tx
       .selectFrom(
         tx
-          .selectFrom('decision_bundle')
+          .selectFrom(table)
           .select(['id', 'at'])
           .where('outcome', '=', outcome)
           .orderBy('at')
@@ -128,7 +144,7 @@ async function dropBundles(tx: Kysely<Tables>, outcomes: Decision['outcome'][], 
   const [first, ...others] = outcomes.map(oldestOf)
   const all = others.reduce((left, right) => left.unionAll(right), first!)
   const oldest = tx.selectFrom(all.as('all_oldest')).select('id').orderBy('at').limit(surplus)
-  await tx.deleteFrom('decision_bundle').where('id', 'in', oldest).execute()
+  await tx.deleteFrom(table).where('id', 'in', oldest).execute()
 }
 
 interface Oldest extends Tables {

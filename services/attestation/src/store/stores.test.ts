@@ -2,7 +2,7 @@ import type { Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { Freshness } from '../guest/freshness.ts'
+import { Freshness } from '../tpm/freshness.ts'
 import { defaultPolicies } from '../policy/defaults.ts'
 import { Policies } from '../policy/policies.ts'
 import { policyHash, unsignedPolicyJws } from '../policy/stored-policy.ts'
@@ -70,7 +70,7 @@ describeStores('policies and decisions', (openStore) => {
       store: await open(),
       clock: clockOfTest,
       newId: randomUUID,
-      kept: { decisions: 10, decided: 10, refused: 10 },
+      kept: { decisions: 10, refusals: 10, decided: 10, refused: 10 },
     })
     for (let index = 0; index < 50; index += 1) {
       await decisions.record({
@@ -92,14 +92,14 @@ describeStores('policies and decisions', (openStore) => {
     expect(kept[0]!.evidence_digest).toBe('49')
   })
 
-  it('keep the evidence of the newest, common texts once, and let refusals push out no decision', async () => {
+  it('keep the evidence of the newest, common texts once, and let refusals push out no decision (attack W52)', async () => {
     let now = Date.now()
     const store = await open()
     const decisions = new Decisions({
       store,
       clock: { now: () => new Date((now += 1000)) },
       newId: randomUUID,
-      kept: { decisions: 10, decided: 3, refused: 2 },
+      kept: { decisions: 10, refusals: 4, decided: 3, refused: 2 },
     })
     const row = {
       provider: provider.host,
@@ -124,6 +124,9 @@ describeStores('policies and decisions', (openStore) => {
     now += 3 * 3600_000
     for (let own = 6; own < 30; own++) await write('Refused', own, 'the same for all')
     const kept = await decisions.list({ limit: 100 })
+    const outcomes = kept.map(({ outcome }) => outcome)
+    expect(outcomes.filter((outcome) => outcome === 'Permitted')).toHaveLength(6)
+    expect(outcomes.length - 6).toBeLessThanOrEqual(4 + 4)
     const bundles = await Promise.all(kept.map(({ id }) => decisions.bundle(id)))
     expect(bundles.filter((bundle) => bundle !== undefined).length).toBeLessThanOrEqual(2 + 10)
     const db = store.db

@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { placementUnit } from '@strongroom/contract'
 import { ByteWriter, objectAttributes, parsePem, pcrPolicyDigest } from '@strongroom/evidence'
 import { kept } from '@strongroom/platform/testing'
 import { bootRecords, digestOf, type LogRecord } from './guest-log.ts'
@@ -43,7 +44,7 @@ export class SoftTpm {
   }
 
   static async make(): Promise<SoftTpm> {
-    return new SoftTpm(await kept('soft-tpm-certificate', certify))
+    return new SoftTpm(await kept('soft-tpm-certificate', certifySoftTpm))
   }
 
   get jwk(): { kty: 'RSA'; n: string; e: string } {
@@ -112,11 +113,12 @@ export class SoftTpm {
   }
 }
 
-async function certify(): Promise<{ certificate: Uint8Array; caPem: string }> {
+/** For the key of a SoftTpm. @param epoch of the placement that the certificate names; none by default */
+export async function certifySoftTpm(epoch?: number): Promise<{ certificate: Uint8Array; caPem: string }> {
   const authority = await testAuthority()
   const pem = await authority.issueCertificate({
     // Lower case: the id matters, not its spelling.
-    subject: 'CN=aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee',
+    subject: `CN=aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee${epoch === undefined ? '' : `, OU=${placementUnit(epoch)}`}`,
     publicKey: Uint8Array.from(pair('soft-tpm').publicKey.export({ type: 'spki', format: 'der' })),
     usages: ['digitalSignature'],
     days: 90,

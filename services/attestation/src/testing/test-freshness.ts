@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openStore, type Clock } from '@strongroom/platform'
 import { testSealer } from '@strongroom/platform/testing'
 import { onTestFinished } from 'vitest'
-import { Freshness } from '../guest/freshness.ts'
+import { Freshness } from '../tpm/freshness.ts'
 import { migrations } from '../store/migrations.ts'
 
 /** Tracks used statements, in a separate store that is removed with the test. */

@@ -1,5 +1,5 @@
 import { serviceClaims, type AttestedEvidence } from '../evidence/attested.ts'
-import { invalidParameter } from '../errors.ts'
+import { invalidParameter } from '../core/errors.ts'
 
 /** Profile of the result: draft-ietf-rats-ear-04, section 3. */
 export const earProfile = 'tag:ietf.org,2026:rats/ear#04'

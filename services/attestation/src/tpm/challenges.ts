@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@strongroom/contract'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { SealError, type Clock, type Sealer } from '@strongroom/platform'
-import { invalidParameter } from '../errors.ts'
+import { invalidParameter } from '../core/errors.ts'
 import type { Provider } from '../providers/providers.ts'
 
 const lifeMs = 5 * 60_000

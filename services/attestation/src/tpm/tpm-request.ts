@@ -1,7 +1,6 @@
 import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose'
-import { jsonObject } from '../guest/guest-request.ts'
-import { bytesOf, objectBody } from '../evidence/request.ts'
-import { invalidParameter } from '../errors.ts'
+import { bytesOf, isObject, jsonObject, objectBody } from '../core/request.ts'
+import { invalidParameter } from '../core/errors.ts'
 import type { Challenge } from './challenges.ts'
 
 /** `{"type":"aikcert"}`: the client asks for a challenge. */
@@ -117,7 +116,7 @@ function payloadOf(jws: string): Uint8Array {
 
 function memberOf(from: Record<string, unknown>, name: string): Record<string, unknown> {
   const value = from[name]
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw invalidParameter({
     target: `request.${name}`,
     message: `${name} is missing in the request.`,

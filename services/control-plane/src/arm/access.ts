@@ -4,12 +4,16 @@ import type { ResourceStore } from '../store/resources.ts'
 import { insertIfAbsent } from '../store/rows.ts'
 import type { RoleAssignmentTable, RoleDefinitionTable } from '../store/tables.ts'
 import type { OnBehalfOf } from './on-behalf-of.ts'
-import { roles } from './built-in-roles.ts'
+import { roles } from './roles/built-in-roles.ts'
+import type { Attributes } from './roles/condition/condition.ts'
+import { grants, isConditional, isIncomplete } from './roles/grant.ts'
 import { keyOf } from './resource-id.ts'
-import { roleAllows, type RoleDefinition } from './role-definition.ts'
+import { covers } from './roles/scope-set.ts'
+import { roleAllows, type RoleDefinition } from './roles/role-definition.ts'
 
-export { roles } from './built-in-roles.ts'
-export type { RoleDefinition } from './role-definition.ts'
+export { roles } from './roles/built-in-roles.ts'
+export { covers } from './roles/scope-set.ts'
+export type { RoleDefinition } from './roles/role-definition.ts'
 
 /** A resource that a request refers to, and what its caller must be allowed to do there. */
 export interface Link {
@@ -22,16 +26,6 @@ export type Assignment = RoleAssignmentTable
 /** Text that is not an id refers to nothing, which is a different mistake from a missing role. */
 const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)
 
-/** An installation has one management group, its tenant's root, which contains its subscription. */
-const managementGroup = /^\/providers\/microsoft\.management\/managementgroups\/[^/]+$/
-
-/** Whether an assignment at `scope` covers `path`: equal, or above it at a segment boundary. */
-export const covers = (scope: string, path: string): boolean =>
-  scope === '/' ||
-  path === scope ||
-  path.startsWith(`${scope}/`) ||
-  (path.startsWith('/subscriptions/') && managementGroup.test(scope))
-
 /** As on Azure, anyone with a role in a subscription, even at one resource, may read the subscription's own record. */
 export const subscriptionRead = 'Microsoft.Resources/subscriptions/read'
 const subscription = /^\/subscriptions\/[^/]+$/
@@ -39,6 +33,14 @@ const subscription = /^\/subscriptions\/[^/]+$/
 /** Also as on Azure, anyone who may read a group may list groups, and sees those. */
 export const groupRead = 'Microsoft.Resources/subscriptions/resourceGroups/read'
 const groupList = /^\/subscriptions\/[^/]+\/resourcegroups$/
+
+/** Of a request, for the conditions of assignments. */
+export interface Asked {
+  /** Read only for an assignment with a condition. An attribute that is not given fits no comparison. */
+  attributes?: () => Promise<Attributes[] | undefined>
+  /** Ahead of the request itself: a right counts that depends on attributes of the request which are still absent. */
+  ahead?: boolean
+}
 
 /** An assignment that was added, or (`gone`) is about to be removed. */
 export interface AccessChange {
@@ -74,11 +76,14 @@ export class Access {
   }
 
   /** @throws ServiceError 403 AuthorizationFailed */
-  async require(caller: Caller, action: string, path: string): Promise<void> {
-    if (await this.allows(caller.objectId, action, path)) return
+  async require(caller: Caller, action: string, path: string, asked?: Asked): Promise<void> {
+    if (await this.allows(caller.objectId, action, path, asked)) return
     throw new ServiceError({
       code: 'AuthorizationFailed',
-      message: `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform action '${action}' over scope '${path}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
+      message:
+        `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform ` +
+        `action '${action}' over scope '${path}' or the scope is invalid. If access was recently granted, please ` +
+        'refresh your credentials.',
       expected: `a role assignment that allows ${action}`,
       remedy: 'Ask an owner of the subscription for a role at this scope.',
     })
@@ -86,15 +91,24 @@ export class Access {
 
   /**
    * What a request refers to elsewhere requires a role there too: writing a VM does not give its interface away.
+   * @param does what the request does to `path`, which its caller may
    * @throws ServiceError 403 LinkedAuthorizationFailed
    */
-  async requireLinked(caller: Caller, path: string, links: Link[]): Promise<void> {
+  async requireLinked(
+    caller: Pick<Caller, 'objectId' | 'appId'>,
+    path: string,
+    links: readonly Link[],
+    does: 'write' | 'change' | 'delete' = 'write',
+  ): Promise<void> {
     for (const link of links) {
       if (!isId(link.id)) continue
       if (await this.allows(caller.objectId, link.action, link.id)) continue
       throw new ServiceError({
         code: 'LinkedAuthorizationFailed',
-        message: `The client '${caller.appId}' with object id '${caller.objectId}' has permission to write '${path}'; however, it does not have permission to perform action(s) '${link.action}' on the linked scope(s) '${link.id}' or the linked scope(s) are invalid.`,
+        message:
+          `The client '${caller.appId}' with object id '${caller.objectId}' has permission to ${does} '${path}'; ` +
+          `however, it does not have permission to perform action(s) '${link.action}' on the linked scope(s) ` +
+          `'${link.id}' or the linked scope(s) are invalid.`,
         expected: `a role assignment that allows ${link.action}`,
         found: link.id,
         remedy: 'Ask an owner for a role at the linked scope.',
@@ -102,20 +116,23 @@ export class Access {
     }
   }
 
-  async allows(objectId: string, action: string, path: string): Promise<boolean> {
+  async allows(objectId: string, action: string, path: string, asked: Asked = {}): Promise<boolean> {
     const key = keyOf(path)
     if (action === subscriptionRead && subscription.test(key)) return await this.#hasAnyRoleIn(objectId, key)
     if (action === groupRead && groupList.test(key) && (await this.#hasGroupIn(objectId, key))) return true
-    if ((await this.#thatAllow(await this.assignmentsOf(objectId), action, key)).length > 0) return true
+    if ((await this.#thatAllow(await this.assignmentsOf(objectId), action, key, asked)).length > 0) return true
     // The directory is queried only if some group has the right: most installations have none.
-    const groups = await this.#thatAllow(await this.#assignmentsOfGroups(), action, key)
+    const groups = await this.#thatAllow(await this.#assignmentsOfGroups(), action, key, asked)
     if (groups.length === 0) return false
     const member = new Set(await this.#groupsOf(objectId))
     return groups.some((assignment) => member.has(assignment.principal_id))
   }
 
   async #hasAnyRoleIn(objectId: string, key: string): Promise<boolean> {
-    return (await this.heldBy(objectId)).some(({ scope }) => covers(scope, key) || covers(key, scope))
+    const any = { actions: ['*'], notActions: [] }
+    return (await this.heldBy(objectId)).some(
+      (each) => (covers(each.scope, key) || covers(key, each.scope)) && grants(each, any, subscriptionRead) === true,
+    )
   }
 
   async #hasGroupIn(objectId: string, list: string): Promise<boolean> {
@@ -125,21 +142,29 @@ export class Access {
 
   /** Keys of the scopes at which the principal has a role that allows the action. */
   async scopesAllowing(objectId: string, action: string): Promise<string[]> {
-    return (await this.#withRole(await this.heldBy(objectId), action)).map(({ scope }) => scope)
+    return (await this.#withRole(await this.heldBy(objectId), action, {})).map(({ scope }) => scope)
   }
 
-  async #thatAllow(assignments: Assignment[], action: string, key: string): Promise<Assignment[]> {
+  async #thatAllow(assignments: Assignment[], action: string, key: string, asked: Asked): Promise<Assignment[]> {
     const covering = assignments.filter(({ scope }) => covers(scope, key))
-    return await this.#withRole(covering, action)
+    return await this.#withRole(covering, action, asked)
   }
 
-  async #withRole(assignments: Assignment[], action: string): Promise<Assignment[]> {
+  async #withRole(assignments: Assignment[], action: string, asked: Asked): Promise<Assignment[]> {
     const allowing: Assignment[] = []
     for (const assignment of assignments) {
       const role = await this.role(assignment.role_id)
-      if (role !== undefined && roleAllows(role, action)) allowing.push(assignment)
+      if (role !== undefined && (await this.#grants(assignment, role, action, asked))) allowing.push(assignment)
     }
     return allowing
+  }
+
+  async #grants(assignment: Assignment, role: RoleDefinition, action: string, asked: Asked): Promise<boolean> {
+    const decides = isConditional(assignment) && roleAllows(role, action)
+    const requests = decides ? await asked.attributes?.() : undefined
+    const granted = grants(assignment, role, action, requests)
+    if (granted !== undefined) return granted
+    return asked.ahead === true && requests?.some(isIncomplete) === true
   }
 
   async #assignmentsOfGroups(): Promise<Assignment[]> {
@@ -252,13 +277,18 @@ export class Access {
       .executeTakeFirst()
   }
 
-  /** The current assignment, and whether it is new. The same role of the same principal exists once per scope. */
+  /**
+   * The current assignment, and whether it is new. The same role of the same principal exists once per scope; only its
+   * condition and description can be changed.
+   */
   async assign(o: {
     scope: string
     name: string
     principalId: string
     principalType: string
     roleId: string
+    condition?: string | undefined
+    description?: string | undefined
     by: string
     asker: OnBehalfOf
   }): Promise<{ assignment: Assignment; created: boolean }> {
@@ -271,6 +301,8 @@ export class Access {
       role_id: o.roleId,
       created_at: this.#clock.now().toISOString(),
       created_by: o.by,
+      condition: o.condition ?? null,
+      description: o.description ?? null,
     }
     if (await insertIfAbsent(this.#resources.db.insertInto('role_assignment').values(row))) {
       await this.#tell({ scope: row.scope, asker: o.asker })
@@ -280,8 +312,17 @@ export class Access {
       (a) => a.scope === row.scope && a.role_id === row.role_id,
     )
     if (same !== undefined && same.name === row.name) {
+      const { condition, description } = row
+      await this.#resources.db
+        .updateTable('role_assignment')
+        .set({ condition, description })
+        .where('scope', '=', row.scope)
+        .where('name', '=', row.name)
+        .where('principal_id', '=', row.principal_id)
+        .where('role_id', '=', row.role_id)
+        .execute()
       await this.#tell({ scope: row.scope, asker: o.asker })
-      return { assignment: same, created: false }
+      return { assignment: { ...same, condition, description }, created: false }
     }
     throw new ServiceError({
       code: same === undefined ? 'RoleAssignmentUpdateNotPermitted' : 'RoleAssignmentExists',

@@ -12,7 +12,7 @@ import {
 import { aliasDocument, metadataDocument } from './metadata.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { faqPage } from './faq-rule.ts'
-import { parseBody } from './body.ts'
+import { parseLongBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
 import type { Route } from './router.ts'
 import { withoutFinalSlashes } from './resource-id.ts'
@@ -33,6 +33,7 @@ interface Request {
   body: unknown
   caller: Caller
   id: string
+  raw: { socket: { destroyed: boolean } }
 }
 
 /** Accepted audiences of a management token: Azure's clients differ in host and trailing slash. */
@@ -49,15 +50,16 @@ export function createArmApp(o: {
   routes: () => readonly Route[]
 }): HttpApp {
   const app = createHttpApp({ name: 'control-plane', logger: o.logger, bodyLimit })
-  serveWire(app, managerWire, { routes: () => o.routes().map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`) }) // prettier-ignore
-  app.removeContentTypeParser('application/json')
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    try {
-      done(null, parseBody(body, { lenient: takesTemplates(request.url) }))
-    } catch (error) {
-      done(error as Error)
-    }
+  serveWire(app, managerWire, {
+    routes: () => o.routes().map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
   })
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string' },
+    async (request: { url: string }, body: string) =>
+      await parseLongBody(body, { lenient: takesTemplates(request.url) }),
+  )
 
   // The two documents a client reads before it can sign in.
   app.get('/metadata/endpoints', async () => metadataDocument(o.tenantId))
@@ -72,7 +74,8 @@ export function createArmApp(o: {
         verifier: o.verifier,
         audiences: managementAudiences,
         challenge: () =>
-          `Bearer authorization_uri="https://${loginHost}/${o.tenantId}", error="invalid_token", error_description="The authentication failed because of missing or invalid access token."`,
+          `Bearer authorization_uri="https://${loginHost}/${o.tenantId}", error="invalid_token", ` +
+          'error_description="The authentication failed because of missing or invalid access token."',
       }),
     )
     scope.route({
@@ -104,6 +107,7 @@ function toArmRequest(request: Request): ArmRequest {
     body: request.body,
     caller: request.caller,
     correlationId: correlationOf(request),
+    isAbandoned: () => request.raw.socket.destroyed,
   }
 }
 

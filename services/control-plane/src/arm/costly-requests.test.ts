@@ -1,7 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { costOf } from '@strongroom/platform/testing'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
 import { address, deploymentBody, deploymentPath, template } from '../testing/templates.ts'
-import { group, networkPath, subscriptionId, tenantId, type Loose, type TestReply } from '../testing/test-plane.ts'
+import {
+  group,
+  networkPath,
+  subscriptionId,
+  tenantId,
+  vmPath,
+  vmRequest,
+  type Loose,
+  type TestReply,
+} from '../testing/test-plane.ts'
+import { ResourceStore } from '../store/resources.ts'
 import { keyOf } from './resource-id.ts'
 
 const subscription = `/subscriptions/${subscriptionId}`
@@ -48,21 +59,49 @@ describe('one request within the limit of its length', () => {
   it('holds no lists that are compared with each other entry by entry (attack W22)', async () => {
     const location = 'westeurope'
     const guid = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`
-    const accessPolicies = many(30_000, (n) => ({ tenantId, objectId: guid(n) }))
+    const accessPolicies = many(10_000, (n) => ({ tenantId, objectId: guid(n) }))
     const vault = { location, properties: { tenantId, sku: { family: 'A', name: 'standard' }, accessPolicies } }
-    const subnets = many(30_000, (n) => ({
+    const subnets = many(10_000, (n) => ({
       name: `${n}`,
       properties: { addressPrefix: `10.${n >> 13}.${(n >> 5) & 255}.${(n & 31) * 8}/29` },
     }))
     const net = { location, properties: { addressSpace: { addressPrefixes: ['10.0.0.0/8'] }, subnets } }
-    for (const [path, body] of [
-      [`${group}/providers/Microsoft.KeyVault/vaults/kv`, vault],
-      [networkPath('virtualNetworks', 'n'), net],
+    for (const [path, body, most] of [
+      [`${group}/providers/Microsoft.KeyVault/vaults/kv`, vault, 2_048],
+      [networkPath('virtualNetworks', 'n'), net, 3_000],
     ] as const) {
       const { status, body: answer } = await ask('PUT', path, body)
       expect([status, answer.error.code]).toEqual([400, 'InvalidRequestContent'])
-      expect(answer.error.message).toContain('a list of at most 5000 entries')
+      expect(answer.error.message).toContain(`a list of at most ${most} entries`)
     }
+  })
+
+  it('looks up no reference of a list or a map that is longer than any (attack W22)', async () => {
+    const find = vi.spyOn(ResourceStore.prototype, 'find')
+    const id = (n: number): string => networkPath('networkInterfaces', `n${n}`)
+    const nics = many(5_000, (n) => ({ id: id(n), properties: { primary: n === 0 } }))
+    const disks = many(5_000, (n) => ({ lun: n, createOption: 'Attach', managedDisk: { id: id(n) } }))
+    const identities = Object.fromEntries(many(5_000, (n) => [id(n), {}]))
+    const vm = (): Loose => vmRequest('many')
+    const [interfaces, attached, acting] = [vm(), vm(), vm()]
+    interfaces.properties.networkProfile.networkInterfaces = nics
+    attached.properties.storageProfile.dataDisks = disks
+    acting.identity = { type: 'UserAssigned', userAssignedIdentities: identities }
+    for (const [target, body] of [
+      ['properties.networkProfile.networkInterfaces', interfaces],
+      ['properties.storageProfile.dataDisks', attached],
+      ['identity.userAssignedIdentities', acting],
+    ] as const) {
+      find.mockClear()
+      const { status, body: answer } = await ask('PUT', vmPath('many'), body)
+      expect([status, answer.error.code, answer.error.target]).toEqual([400, 'InvalidRequestContent', target])
+      expect(answer.error.innererror).toMatchObject({
+        expected: expect.stringMatching(/at most 100/),
+        found: expect.stringMatching(/^5000 /),
+      })
+      expect(find.mock.calls.length, target).toBeLessThan(50)
+    }
+    find.mockRestore()
   })
 
   it('makes no template whose resources are looked for again with each name of each (attack W22)', async () => {
@@ -83,19 +122,23 @@ describe('one request within the limit of its length', () => {
     const numbers = many(100_000, (n) => n)
     const text = 'a'.repeat(1_000_000)
     for (const [variables, value, said] of [
-      [loop('a', loop('b', loop('c', 0))), "[length(variables('a'))]", 'more than 1000000 steps'],
+      [loop('a', loop('b', loop('c', 0))), "[length(variables('a'))]", 'more than 250000 steps'],
       [{ numbers }, "[length(distinct(variables('numbers')))]", undefined],
       [{ numbers }, "[length(union(variables('numbers'), variables('numbers')))]", undefined],
       [{ numbers }, "[length(intersection(variables('numbers'), variables('numbers')))]", undefined],
       [{ numbers }, "[max(variables('numbers'))]", undefined],
-      [{ text, ...loop('a', "[or(contains(variables('text'), 'b'), contains(variables('text'), 'c'))]") }, "[variables('a')]", 'more than 1000000 steps'], // prettier-ignore
+      [
+        { text, ...loop('a', "[or(contains(variables('text'), 'b'), contains(variables('text'), 'c'))]") },
+        "[variables('a')]",
+        'more than 250000 steps',
+      ],
       [{ text }, "[replace(variables('text'), 'a', variables('text'))]", 'is too large'],
       [
         { text, signs: many(200, (n) => `${n}`) },
         "[split(variables('text'), variables('signs'))]",
         'at most 100 delimiters',
       ],
-      [Object.fromEntries(many(60_000, (n) => [`v${n}`, 0])), '[1]', 'too many variables'],
+      [Object.fromEntries(many(7_900, (n) => [`v${n}`, 0])), '[1]', 'too many variables'],
     ] as const) {
       const made = address("[concat('a', string(empty(parameters('value'))))]")
       const { error } = await validate(
@@ -114,5 +157,59 @@ describe('one request within the limit of its length', () => {
     expect((await validate(template(chain))).properties.validatedResources).toHaveLength(780)
     const cycle = template([...chain, address('d', { dependsOn: ['e'] }), address('e', { dependsOn: ['d', 'c0'] })])
     expect((await validate(cycle)).error.message).toContain('Circular dependency')
+  })
+
+  it('compares no row with more terms than a client joins (attack W22)', async () => {
+    const terms = (count: number): string => many(count, () => "tagName eq 'a'").join(' and ')
+    const list = async (path: string, filter: string): Promise<TestReply> =>
+      await plane.send('GET', `${path}&$filter=${encodeURIComponent(filter)}`, undefined, {})
+    for (const path of [`${subscription}/resources`, `${group}/resources`, `${subscription}/resourceGroups`]) {
+      const [few, more] = [
+        await list(`${path}?api-version=2024-03-01`, terms(16)),
+        await list(`${path}?api-version=2024-03-01`, terms(17)),
+      ]
+      expect([few.status, more.status, more.body.error?.code]).toEqual([200, 400, 'InvalidFilterInQueryString'])
+    }
+    const usage = `${subscription}/providers/Microsoft.Consumption/usageDetails?api-version=2023-05-01`
+    const names = many(17, () => "instanceName eq 'a'").join(' and ')
+    expect((await list(usage, names)).body.error?.code).toBe('InvalidFilterInQueryString')
+  })
+
+  it('sums no costs by more clauses than a report has (attack W22)', async () => {
+    const path = `${group}/providers/Microsoft.CostManagement/query`
+    const aggregation = (count: number): Loose =>
+      Object.fromEntries(many(count, (n) => [`sum${n}`, { name: 'Cost', function: 'Sum' }]))
+    const query = (dataset: Loose): Loose => ({ type: 'ActualCost', timeframe: 'MonthToDate', dataset })
+    for (const [few, more] of [
+      [{ aggregation: aggregation(15) }, { aggregation: aggregation(16) }],
+      [
+        { grouping: many(15, () => ({ type: 'Dimension', name: 'Meter' })) },
+        { grouping: many(16, () => ({ type: 'Dimension', name: 'Meter' })) },
+      ],
+    ] as const) {
+      expect((await plane.send('POST', path, query(few), {})).status).toBe(200)
+      const refused = await plane.send('POST', path, query(more), {})
+      expect([refused.status, refused.body.error.message]).toEqual([400, expect.stringContaining('at most')])
+    }
+  })
+
+  it('defines no role whose patterns take the thread with each request of its holders (attack W22)', async () => {
+    const role = (actions: string[]): Loose => ({
+      properties: { roleName: 'many', permissions: [{ actions }], assignableScopes: [group] },
+    })
+    const path = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/00000000-0000-4000-8000-0000000000f1`
+    const pattern = `Microsoft.Compute/${'*a'.repeat(80)}/read`
+    const put = async (count: number): Promise<TestReply> =>
+      await plane.send('PUT', path, role(many(count, () => pattern)), {})
+    expect((await put(257)).body.error?.code).toBe('InvalidActionOrNotAction')
+    expect((await put(256)).status).toBe(201)
+    const name = '00000000-0000-4000-8000-0000000000f2'
+    const given = `${group}/providers/Microsoft.Authorization/roleAssignments/${name}`
+    const properties = { principalId: '0f2a9f3e-0000-4000-8000-00000000b0b0', roleDefinitionId: path }
+    expect((await plane.send('PUT', given, { properties }, {})).status).toBe(201)
+    const cost = await costOf(
+      async () => await plane.send('GET', `${group}`, undefined, { as: '0f2a9f3e-0000-4000-8000-00000000b0b0' }),
+    )
+    expect(cost.held).toBeLessThan(250)
   })
 })

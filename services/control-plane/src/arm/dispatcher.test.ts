@@ -114,18 +114,19 @@ describe('a request', () => {
 })
 
 describe('the activity log', () => {
-  it('has each change with its result, each refusal, and no reading', async () => {
+  it('has each change with its result, each failed one, and no reading (attack W50)', async () => {
     await rights.ask('GET', thing)
     await rights.ask('PUT', thing)
     expect(await fault('POST', `${thing}/fail`)).toEqual([418, 'Failed'])
     expect(await fault('GET', thing, { as: alice })).toEqual([403, 'AuthorizationFailed'])
+    expect(await fault('DELETE', thing, { as: alice })).toEqual([403, 'AuthorizationFailed'])
     expect(await fault('GET', thing, { query: {} })).toEqual([400, 'MissingApiVersionParameter'])
     const rows = await log()
     expect(rows).toHaveLength(3)
     for (const row of [
       ['My.Things/things/write', 201, ownerId, thing],
       ['My.Things/things/fail/action', 418, ownerId, `${thing}/fail`],
-      ['My.Things/things/read', 403, alice, thing],
+      ['My.Things/things/delete', 403, alice, thing],
     ])
       expect(rows).toContainEqual(row)
     expect((await rights.activity.list({ correlationId: 'c-1' })).length).toBe(3)

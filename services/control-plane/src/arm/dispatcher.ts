@@ -1,6 +1,7 @@
 import { ServiceError, toErrorBody } from '@strongroom/platform'
 import type { Access } from './access.ts'
 import type { ActivityLog } from './activity-log.ts'
+import type { Attributes } from './roles/condition/condition.ts'
 import type { Locks } from './locks.ts'
 import { operationIdOf } from './operations.ts'
 import { paged } from './paging.ts'
@@ -40,11 +41,23 @@ export class Dispatcher {
     return this.#router.match(method, path) !== undefined
   }
 
-  /** The role that the request needs, for checks before a deployment. @throws ServiceError AuthorizationFailed */
-  async authorise(request: Pick<ArmRequest, 'method' | 'path' | 'caller'>): Promise<void> {
+  /**
+   * The role that the request needs, for checks before a deployment. A right whose condition depends on what is only
+   * known when the request is sent is not refused yet.
+   * @param o.body as far as it is known
+   * @throws ServiceError AuthorizationFailed
+   */
+  async authorise(
+    request: Pick<ArmRequest, 'method' | 'path' | 'caller'>,
+    o: { body?: () => Promise<unknown> } = {},
+  ): Promise<void> {
     const match = this.#router.match(request.method, request.path)
     if (match === undefined) throw this.#notFound(request)
-    if (match.route.action !== signedIn) await this.#access.require(request.caller, match.route.action, match.path)
+    const { route, params, path } = match
+    if (route.action === signedIn) return
+    const attributes = async (): Promise<Attributes[] | undefined> =>
+      await route.attributes?.({ path, params, body: await o.body?.() })
+    await this.#access.require(request.caller, route.action, path, { attributes, ahead: true })
   }
 
   /** @throws ServiceError if the request is refused */
@@ -54,8 +67,9 @@ export class Dispatcher {
     const { route, params, path } = match
     const action = route.action === signedIn ? 'signed-in' : route.action
     const changes = !action.toLowerCase().endsWith('/read') && action !== 'signed-in'
+    // As Azure's: it has writes, deletions and actions. Refused reads would let anyone who is signed in fill it.
     const record = async (status: number, operationId?: string): Promise<void> => {
-      if (!changes && status !== 403) return
+      if (!changes) return
       const { caller, correlationId } = request
       const row = { caller: caller.objectId, action, resourceId: path, status, correlationId, operationId }
       await this.#activity.write(row)
@@ -63,7 +77,11 @@ export class Dispatcher {
     try {
       requireApiVersion(request.query)
       requireSubscription(path, this.#subscriptionId)
-      if (route.action !== signedIn) await this.#access.require(request.caller, route.action, path)
+      if (route.action !== signedIn) {
+        const attributes = async (): Promise<Attributes[] | undefined> =>
+          await route.attributes?.({ path, params, body: request.body })
+        await this.#access.require(request.caller, route.action, path, { attributes })
+      }
       if (changes) await this.#locks.require({ method: request.method, action, path })
       const handled = { ...request, path, params }
       const answer = paged(handled, await route.handle(handled))
@@ -90,7 +108,9 @@ export class Dispatcher {
     return new ServiceError({
       code: 'InvalidResourceType',
       status: 404,
-      message: `The resource type of '${request.path.slice(0, 300)}' could not be found in this installation.${instead === undefined ? '' : ` ${instead}`}`,
+      message:
+        `The resource type of '${request.path.slice(0, 300)}' could not be found in this ` +
+        `installation.${instead === undefined ? '' : ` ${instead}`}`,
       remedy: instead ?? 'List what exists with GET /subscriptions/{subscription}/providers.',
     })
   }

@@ -63,5 +63,8 @@ export function htmlOf(markdown: string): string {
     if (rule !== undefined) return `<h2 id="${rule.toLowerCase()}">${escape(heading.slice(3))}</h2>${body}`
     return heading.startsWith('# ') ? `<h1>${escape(heading.slice(2))}</h1>${body}` : `<p>${escape(block.trim())}</p>`
   })
-  return `<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Confidential VMs: the FAQ’s answers</title>\n${html.join('\n')}\n</html>\n`
+  return (
+    '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Confidential VMs: the FAQ’s answers</title>\n' +
+    `${html.join('\n')}\n</html>\n`
+  )
 }

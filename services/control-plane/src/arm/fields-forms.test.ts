@@ -78,11 +78,13 @@ describe('a member of a request', () => {
   })
 
   it('is a list, of texts or of objects', () => {
-    expect(read(['a', 'b'], (f) => f.texts('name'))).toEqual([['a', 'b'], []])
-    expect(read(['a', 1, null], (f) => f.texts('name'))).toEqual([['a'], wrong('a list of strings', 'number')])
-    expect(read('a', (f) => f.texts('name'))).toEqual([[], wrong('a list', 'string')])
-    expect(read(undefined, (f) => f.texts('name'))).toEqual([[], []])
-    const [items, problems] = read([{ a: 'x' }, 'y'], (f) => f.list('name').map((each) => [each.path, each.text('a')]))
+    expect(read(['a', 'b'], (f) => f.texts('name', 9))).toEqual([['a', 'b'], []])
+    expect(read(['a', 1, null], (f) => f.texts('name', 9))).toEqual([['a'], wrong('a list of strings', 'number')])
+    expect(read('a', (f) => f.texts('name', 9))).toEqual([[], wrong('a list', 'string')])
+    expect(read(undefined, (f) => f.texts('name', 9))).toEqual([[], []])
+    const [items, problems] = read([{ a: 'x' }, 'y'], (f) =>
+      f.list('name', 9).map((each) => [each.path, each.text('a')]),
+    )
     expect([items, problems]).toEqual([
       [
         ['name[0]', 'x'],
@@ -90,13 +92,24 @@ describe('a member of a request', () => {
       ],
       [['name[1]', 'an object', 'string']],
     ])
-    expect(read({ 0: 'a' }, (f) => f.list('name'))).toEqual([[], wrong('a list', 'object')])
+    expect(read({ 0: 'a' }, (f) => f.list('name', 9))).toEqual([[], wrong('a list', 'object')])
   })
 
-  it('is a list of five thousand entries at most', () => {
-    const most = Array.from({ length: 5_000 }, () => 'a')
-    expect(read(most, (f) => f.texts('name'))).toEqual([most, []])
-    expect(read([...most, 'a'], (f) => f.texts('name'))).toEqual([[], [['name', expect.any(String), 'a list']]])
+  it('is a list or a map of as many entries as its reader names', () => {
+    const texts = (f: Fields): string[] => f.texts('name', 2)
+    expect(read(['a', 'b'], texts)).toEqual([['a', 'b'], []])
+    expect(read(['a', 'b', 'c'], texts)).toEqual([[], [['name', 'a list of at most 2 entries', '3 entries']]])
+    const members = (f: Fields): unknown => f.members('name', 2)
+    expect(read({ a: null, B: {} }, members)).toEqual([
+      [
+        ['a', null],
+        ['B', {}],
+      ],
+      [],
+    ])
+    expect(read({ a: 1, b: 1, c: 1 }, members)).toEqual([[], [['name', 'a map of at most 2 members', '3 members']]])
+    expect(read(undefined, members)).toEqual([undefined, []])
+    expect(read(['a'], members)).toEqual([[], [['name', 'an object', 'a list']]])
   })
 
   it('is a map of texts whose names keep their case', () => {
@@ -178,7 +191,7 @@ describe('a refusal', () => {
     refuse(problems).details?.map(({ code, target }) => [code, target])
 
   it('is the first problem, with all of them and each rule once', () => {
-    expect(refuse([problem('Conflict', { target: 't' }), problem('InvalidTag')])).toMatchObject({
+    expect(refuse([problem('Conflict', { target: 't' }), problem('InvalidTags')])).toMatchObject({
       code: 'Conflict',
       target: 't',
     })
@@ -186,13 +199,13 @@ describe('a refusal', () => {
     expect(detailsOf([problem('Conflict', { rule: 'S1' })])).toEqual([['FaqRule', 'S1']])
     const many = [
       problem('Conflict', { rule: 'S2' }),
-      problem('InvalidTag', { target: 'b' }),
+      problem('InvalidTags', { target: 'b' }),
       problem('InvalidLock', { rule: 'S2' }),
       problem('BadRequest', { rule: 'S1' }),
     ]
     expect(detailsOf(many)).toEqual([
       ['Conflict', undefined],
-      ['InvalidTag', 'b'],
+      ['InvalidTags', 'b'],
       ['InvalidLock', undefined],
       ['BadRequest', undefined],
       ['FaqRule', 'S2'],

@@ -15,8 +15,8 @@ describe('request fields', () => {
   it('name every wrong form with its path', () => {
     const fields = new Fields({ a: { b: 1, c: [{ d: 'x' }], e: 'y' } })
     fields.object('a').text('b')
-    fields.object('a').list('c')[0]?.integer('d')
-    fields.object('a').list('e')
+    fields.object('a').list('c', 9)[0]?.integer('d')
+    fields.object('a').list('e', 9)
     expect(fields.problems.map((problem) => problem.target)).toEqual(['a.b', 'a.c[0].d', 'a.e'])
     expect(() => fields.assertSound()).toThrow(/'a\.b' must be text/)
   })
@@ -30,8 +30,8 @@ describe('request fields', () => {
           fields.flag(name)
           fields.integer(name)
           fields.textMap(name)
-          fields.list(name)
-          fields.object(name).texts(name)
+          fields.list(name, 9)
+          fields.object(name).texts(name, 9)
         }
       }),
     )

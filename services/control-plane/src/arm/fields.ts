@@ -1,6 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { invalid, missing, unchangeable, unsupported, type Problem } from './refusals.ts'
 import { faqRule } from './faq-rule.ts'
+import { tagProblems } from './tag-limits.ts'
 
 export type { Problem, SettledProblem } from './refusals.ts'
 
@@ -14,8 +15,8 @@ export function refuse(problems: Problem[]): ServiceError {
   return new ServiceError({ ...first, ...(details.length > 0 && { details }) })
 }
 
-/** Longer than any of Azure's limits. Entries are compared with each other, so their number counts twice (attack W22). */
-const longestList = 5_000
+/** How many unknown members one answer names. */
+const mostNamed = 10
 
 /**
  * Reads a request body from any client: names in any case, null as absent, booleans also as text (templates send
@@ -24,6 +25,7 @@ const longestList = 5_000
 export class Fields {
   readonly path: string
   readonly problems: Problem[]
+  readonly #given: object
   readonly #members: Map<string, unknown>
   readonly present: boolean
 
@@ -33,7 +35,8 @@ export class Fields {
     this.present = value !== undefined && value !== null
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
     if (this.present && !isObject) this.#wrong(path || 'request body', 'an object', value)
-    this.#members = new Map(isObject ? Object.entries(value).map(([name, member]) => [name.toLowerCase(), member]) : [])
+    this.#given = isObject ? value : {}
+    this.#members = new Map(Object.entries(this.#given).map(([name, member]) => [name.toLowerCase(), member]))
   }
 
   at(name: string): string {
@@ -99,18 +102,36 @@ export class Fields {
     return new Fields(this.raw(name), this.at(name), this.problems)
   }
 
-  list(name: string): Fields[] {
-    return this.#array(name).map((item, index) => new Fields(item, `${this.at(name)}[${index}]`, this.problems))
+  /**
+   * @param most Azure's maximum, or where the list is compared with a smaller limit or refused, one that is enough for
+   *   that. Entries are looked up and compared with each other, so each list is counted before it is read (attack W22).
+   */
+  list(name: string, most: number): Fields[] {
+    return this.#array(name, most).map((item, index) => new Fields(item, `${this.at(name)}[${index}]`, this.problems))
   }
 
-  texts(name: string): string[] {
-    const items = this.#array(name)
+  /** @param most as of `list` */
+  texts(name: string, most: number): string[] {
+    const items = this.#array(name, most)
     const wrong = items.find((item) => typeof item !== 'string')
     if (wrong !== undefined) this.#wrong(this.at(name), 'a list of strings', wrong)
     return items.filter((item) => typeof item === 'string')
   }
 
-  /** A map of texts, such as tags; its names keep their case. */
+  /**
+   * A map's members, null ones too: clients send null for what they remove. Undefined if absent. Counted as `list` is,
+   * for maps whose names are looked up.
+   */
+  members(name: string, most: number): [string, unknown][] | undefined {
+    const map = this.object(name)
+    if (!map.present) return undefined
+    const members = Object.entries(map.#given)
+    if (members.length <= most) return members
+    this.#wrong(this.at(name), `a map of at most ${most} members`, members, `${members.length} members`)
+    return []
+  }
+
+  /** A map of texts; its names keep their case. Tags are within Azure's limits. */
   textMap(name: string): Record<string, string> | undefined {
     const value = this.raw(name)
     if (value === undefined) return undefined
@@ -119,9 +140,11 @@ export class Fields {
       this.#wrong(this.at(name), 'a map of strings', value)
       return undefined
     }
-    return Object.fromEntries(
+    const map = Object.fromEntries(
       Object.entries(value as Record<string, string | null>).map(([key, item]) => [key, item ?? '']),
     )
+    if (name === 'tags') this.problems.push(...tagProblems(map, this.at(name)))
+    return map
   }
 
   problem(problem: Problem): void {
@@ -144,22 +167,45 @@ export class Fields {
     this.problem(unchangeable(...problem))
   }
 
+  /**
+   * Refuses all other members by name. For requests about access: a restriction that is ignored, perhaps for a typing
+   * error in its name, grants what nobody meant to grant.
+   */
+  only(...names: string[]): void {
+    const known = new Set(names.map((name) => name.toLowerCase()))
+    const others = Object.entries(this.#given).filter(
+      ([name, value]) => value !== null && !known.has(name.toLowerCase()),
+    )
+    for (const [name] of others.slice(0, mostNamed)) {
+      const short = name.slice(0, 80)
+      this.unsupported(this.at(short), `'${short}' has no effect here, so it is not accepted.`, {
+        expected: names.join(', '),
+        found: short,
+        remedy: `Omit ${short}.`,
+      })
+    }
+  }
+
   /** @throws ServiceError with every problem found so far */
   assertSound(): void {
     if (this.problems.length > 0) throw refuse(this.problems)
   }
 
-  #array(name: string): unknown[] {
+  #array(name: string, most: number): unknown[] {
     const value = this.raw(name)
     if (value === undefined) return []
     if (!Array.isArray(value)) this.#wrong(this.at(name), 'a list', value)
-    else if (value.length <= longestList) return value
-    else this.#wrong(this.at(name), `a list of at most ${longestList} entries`, value)
+    else if (value.length <= most) return value
+    else this.#wrong(this.at(name), `a list of at most ${most} entries`, value, `${value.length} entries`)
     return []
   }
 
-  #wrong(target: string, expected: string, value: unknown): void {
-    const found = Array.isArray(value) ? 'a list' : typeof value
+  #wrong(
+    target: string,
+    expected: string,
+    value: unknown,
+    found: string = Array.isArray(value) ? 'a list' : typeof value,
+  ): void {
     this.problems.push({
       code: 'InvalidRequestContent',
       message: `The request content was invalid and could not be deserialized: '${target}' must be ${expected}.`,

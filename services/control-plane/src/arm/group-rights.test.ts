@@ -53,7 +53,9 @@ describe('roles that a group has', () => {
     await plane.send('PUT', other, { location: 'westeurope', tags: { a: 'b' } })
     plane.wire.groups.set(robot, [team])
     const listed = async (query = ''): Promise<unknown> => {
-      const { status, body } = await plane.send('GET', `${subscription}/resourceGroups${query}`, undefined, { as: robot }) // prettier-ignore
+      const { status, body } = await plane.send('GET', `${subscription}/resourceGroups${query}`, undefined, {
+        as: robot,
+      })
       return body.value?.map(({ id }: { id: string }) => id) ?? status
     }
     expect(await listed()).toEqual([group])
@@ -63,7 +65,17 @@ describe('roles that a group has', () => {
     expect((await plane.send('GET', `${subscription}/resourceGroups`)).body.value).toHaveLength(2)
     // A role at a resource in a group, or one that cannot read groups, is none.
     const at = (scope: string, role: string): Promise<TestReply> =>
-      plane.send('PUT', `${scope}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000002`, { properties: { principalId: loner, principalType: 'User', roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}` } }) // prettier-ignore
+      plane.send(
+        'PUT',
+        `${scope}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000002`,
+        {
+          properties: {
+            principalId: loner,
+            principalType: 'User',
+            roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}`,
+          },
+        },
+      )
     const seenBy = async (as: string): Promise<number> =>
       (await plane.send('GET', `${subscription}/resourceGroups`, undefined, { as })).status
     expect(await seenBy(loner)).toBe(403)

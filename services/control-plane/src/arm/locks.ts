@@ -63,11 +63,11 @@ export class Locks {
       .execute()
   }
 
-  /** @throws ServiceError 409 ScopeLocked */
-  async require(o: { method: Method; action: string; path: string }): Promise<void> {
+  /** @param all the locks, if they are known already @throws ServiceError 409 ScopeLocked */
+  async require(o: { method: Method; action: string; path: string }, all?: readonly Lock[]): Promise<void> {
     // A lock blocks everything but its own removal.
     if (o.action.toLowerCase().startsWith('microsoft.authorization/')) return
-    const locks = await this.list()
+    const locks = all ?? (await this.list())
     const key = keyOf(o.path)
     const deletes = o.method === 'DELETE'
     const holding = locks.filter((lock) => {
@@ -79,7 +79,9 @@ export class Locks {
     const scopes = holding.map((lock) => lock.display_scope).join(', ')
     throw new ServiceError({
       code: 'ScopeLocked',
-      message: `The scope '${o.path}' cannot perform ${deletes ? 'delete' : 'write'} operation because following scope(s) are locked: '${scopes}'. Please remove the lock and try again.`,
+      message:
+        `The scope '${o.path}' cannot perform ${deletes ? 'delete' : 'write'} operation because following scope(s) ` +
+        `are locked: '${scopes}'. Please remove the lock and try again.`,
       expected: 'no lock at the scope, above it or, for a deletion, below it',
       found: holding.map((lock) => `${lock.display_name} (${lock.level})`).join(', '),
       remedy: 'Delete the lock: az lock delete.',

@@ -110,15 +110,15 @@ export function accepted(
   return { status: 202, headers: asyncHeaders(request, where), ...(body !== undefined && { body }) }
 }
 
-/** Begins an operation on a resource, in the transaction that prepares it. @param asker its caller */
+/** Begins an operation on a resource, in the transaction that prepares it. @param o.asker its caller */
 export const begin = async <Params>(
   runner: OperationRunner,
   tx: Db,
   kind: string,
-  resource: { key: string },
-  asker: { objectId: string } | undefined,
+  o: { resource: { key: string }; asker: { objectId: string } | undefined },
   params: Params,
-): Promise<Operation> => await runner.submit({ kind, resourceId: resource.key, principal: asker?.objectId, params, tx })
+): Promise<Operation> =>
+  await runner.submit({ kind, resourceId: o.resource.key, principal: o.asker?.objectId, params, tx })
 
 /** A resource's unfinished operations. */
 export const underWay = async (runner: OperationRunner, key: string): Promise<Operation[]> =>

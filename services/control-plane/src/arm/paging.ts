@@ -26,10 +26,14 @@ export function paged(request: ArmRequest, reply: ArmReply): ArmReply {
   return { ...reply, ...replyWith(request, value, more ? value.at(-1)!.id : undefined) }
 }
 
-/** The requested page: a count, after the resource with this id. @throws ServiceError InvalidQueryParameterValue */
-export function pageOf(request: ArmRequest): { size: number; after?: string } {
+/**
+ * The requested page: a count, after the resource with this id.
+ * @param standard the count, if none is requested
+ * @throws ServiceError InvalidQueryParameterValue
+ */
+export function pageOf(request: ArmRequest, standard: number = pageSize): { size: number; after?: string } {
   const token = request.query['$skiptoken']
-  const size = topOf(request.query['$top']) ?? pageSize
+  const size = topOf(request.query['$top']) ?? standard
   return { size, ...(token !== undefined && { after: decode(token) }) }
 }
 
@@ -62,16 +66,16 @@ function startAfter(items: Item[], id: string): number {
 function topOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (/^[1-9]\d{0,3}$/.test(text) && Number(text) <= pageSize) return Number(text)
-  throw invalid('$top', `1 to ${pageSize}`, text)
+  throw invalidQuery('$top', `1 to ${pageSize}`, text)
 }
 
 function decode(token: string): string {
   const id = Buffer.from(token, 'base64url').toString('utf8')
   if (id.startsWith('/')) return id
-  throw invalid('$skiptoken', 'a value from a nextLink', token)
+  throw invalidQuery('$skiptoken', 'a value from a nextLink', token)
 }
 
-const invalid = (name: string, expected: string, found: string): ServiceError =>
+export const invalidQuery = (name: string, expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'InvalidQueryParameterValue',
     message: `The value of the query parameter '${name}' is invalid.`,

@@ -36,7 +36,11 @@ describe('the text of a body', () => {
     ['a comment to the end of a line with one', '{// it\'s\n"a":"b\nc"}', { a: 'b\nc' }],
     ['a comment that ends as it begins', '{/*/ it\'s /*/"a":"b\nc"}', { a: 'b\nc' }],
     ['two comments side by side', '{/* a *//* it\'s */"a":"b\nc"}', { a: 'b\nc' }],
-    ['signs of comments in texts', '{"a":"/x\ny","b":"//x\ny","c":"/*x\ny","d":"*x\ny"}', { a: '/x\ny', b: '//x\ny', c: '/*x\ny', d: '*x\ny' }], // prettier-ignore
+    [
+      'signs of comments in texts',
+      '{"a":"/x\ny","b":"//x\ny","c":"/*x\ny","d":"*x\ny"}',
+      { a: '/x\ny', b: '//x\ny', c: '/*x\ny', d: '*x\ny' },
+    ],
     ['a tab behind a backslash', "{a:'x\\\ty'}", { a: 'x\ty' }],
     ['a line end of Windows behind a backslash', "{a:'one\\\r\ntwo'}", { a: 'onetwo' }],
   ])('may run over several lines beside %s', (_name, text, expected) => {

@@ -30,7 +30,8 @@ export function requireLocation(fields: Fields, location: string): string {
     message:
       location === ''
         ? 'The location property is required for this definition.'
-        : `The provided location '${location.slice(0, 60)}' is not available for this resource type. List of available regions for the resource type is '${regions.map((r) => r.name).join(',')}'.`,
+        : `The provided location '${location.slice(0, 60)}' is not available for this resource type. List of ` +
+          `available regions for the resource type is '${regions.map((r) => r.name).join(',')}'.`,
     target: 'location',
     expected: regions.map((r) => r.name).join(', '),
     found: location.slice(0, 60),

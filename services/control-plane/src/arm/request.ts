@@ -16,6 +16,8 @@ export interface ArmRequest {
   body: unknown
   caller: Caller
   correlationId: string
+  /** Whether the client has closed its connection; default: nobody can. */
+  isAbandoned?: () => boolean
 }
 
 export interface ArmReply {

@@ -1,3 +1,4 @@
+import type { Attributes } from './roles/condition/condition.ts'
 import type { ArmReply, ArmRequest, Method } from './request.ts'
 
 /** Routes for any verified caller, because their answer shows only what that caller may see. */
@@ -9,14 +10,27 @@ export interface Route {
   path: string
   /** The action that the caller must be allowed at the path's scope. There is no default. */
   action: string | typeof signedIn
+  /**
+   * What conditions of role assignments can ask of the request: an assignment has to allow it by each of these. Absent
+   * for routes of which they can only ask the action. It is read before the caller's right is known, and never throws
+   * for a body's faults.
+   */
+  attributes?: (request: ConditionedRequest) => Promise<Attributes[]>
   handle(request: ArmRequest): Promise<ArmReply>
 }
 
-type RouteOf = (path: string, action: Route['action'], handle: Route['handle']) => Route
+export type ConditionedRequest = Pick<ArmRequest, 'path' | 'params' | 'body'>
+
+type RouteOf = (
+  path: string,
+  action: Route['action'],
+  handle: Route['handle'],
+  more?: Pick<Route, 'attributes'>,
+) => Route
 
 const routeOf =
   (method: Method): RouteOf =>
-  (path, action, handle) => ({ method, path, action, handle })
+  (path, action, handle, more) => ({ method, path, action, handle, ...more })
 
 /** A route by its method. */
 export const route: Record<Lowercase<Method>, RouteOf> = {

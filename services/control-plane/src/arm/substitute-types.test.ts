@@ -4,7 +4,7 @@ import { substituteAt, substituteFor } from './substitutes.ts'
 /** Azure's most used types that this installation lacks. */
 const types = `
 Microsoft.Compute/proximityPlacementGroups
-Microsoft.Compute/hostGroups Microsoft.Compute/diskAccesses
+Microsoft.Compute/hostGroups Microsoft.Compute/restorePointCollections Microsoft.Compute/diskAccesses
 Microsoft.Compute/galleries/applications Microsoft.RecoveryServices/vaults Microsoft.DataProtection/backupVaults
 Microsoft.Storage/storageAccounts Microsoft.ContainerInstance/containerGroups Microsoft.ContainerService/managedClusters
 Microsoft.ContainerRegistry/registries Microsoft.ConfidentialLedger/ledgers Microsoft.Network/bastionHosts
@@ -14,7 +14,9 @@ Microsoft.Network/virtualNetworkGateways Microsoft.Network/virtualNetworks/virtu
 Microsoft.Network/applicationSecurityGroups Microsoft.OperationalInsights/workspaces Microsoft.Insights/components
 Microsoft.Insights/metricAlerts Microsoft.Insights/diagnosticSettings Microsoft.Sql/servers
 Microsoft.DBforPostgreSQL/flexibleServers Microsoft.DocumentDB/databaseAccounts Microsoft.Web/sites
-Microsoft.App/containerApps Microsoft.Automation/automationAccounts Microsoft.Resources/deploymentScripts
+Microsoft.MarketplaceOrdering/agreements Microsoft.MarketplaceOrdering/offerTypes
+Microsoft.Consumption/budgets Microsoft.CostManagement/alerts Strongroom.Billing/focusExport
+Microsoft.App/containerApps Microsoft.Automation/automationAccounts Microsoft.Resources/deploymentScripts Microsoft.Resources/tagNames
 `
   .trim()
   .split(/\s+/)

@@ -22,6 +22,8 @@ describe('a type that is not offered', () => {
       /confidential VMs/,
     ],
     ['DELETE', `${group}/providers/Microsoft.Network/virtualNetworks/a/virtualNetworkPeerings/b`, /one network/],
+    ['PUT', `/subscriptions/${subscriptionId}/tagNames/cost`, /az tag create --resource-id/],
+    ['PUT', `/subscriptions/${subscriptionId}/tagNames/cost/tagValues/high`, /az tag create --resource-id/],
   ])('is answered with what serves instead: %s %s', async (method, path, hint) => {
     const { status, body } = await plane.send(method, path, method === 'PUT' ? {} : undefined)
     expect([status, body.error.code]).toEqual([404, 'InvalidResourceType'])

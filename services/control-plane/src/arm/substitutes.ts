@@ -1,5 +1,7 @@
 import { parseResourceId } from './resource-id.ts'
 
+const noTerms = 'No image here has a plan or terms: create the virtual machine without accepting any.'
+
 /** Alternatives to types that are not offered here. */
 const substitutes: readonly [type: string, instead: string][] = [
   ['Microsoft.Compute/proximityPlacementGroups', 'Omit it: an installation is in one place.'],
@@ -9,6 +11,7 @@ const substitutes: readonly [type: string, instead: string][] = [
     'Omit it: disks are exported to whoever holds an address from az disk grant-access.',
   ],
   ['Microsoft.Compute/galleries/applications', 'Install it inside the guest, or at its first boot with --custom-data.'],
+  ['Microsoft.Compute/restorePointCollections', 'Copy the disks: az snapshot create --source DISK.'],
   ['Microsoft.RecoveryServices/vaults', 'Copy the disks: az snapshot create --source DISK.'],
   ['Microsoft.DataProtection/backupVaults', 'Copy the disks: az snapshot create --source DISK.'],
   [
@@ -38,12 +41,18 @@ const substitutes: readonly [type: string, instead: string][] = [
     'Microsoft.Insights/diagnosticSettings',
     'Read the activity log at Microsoft.Insights/eventtypes/management/values.',
   ],
+  ['Microsoft.Consumption/budgets', 'Compare what is spent with your limit: strongroom cost show.'],
+  ['Microsoft.CostManagement/alerts', 'Compare what is spent with your limit: strongroom cost show.'],
+  ['Strongroom.Billing/focusExport', 'Read the usage details: az consumption usage list --include-meter-details.'],
+  ['Microsoft.MarketplaceOrdering/agreements', noTerms],
+  ['Microsoft.MarketplaceOrdering/offerTypes', noTerms],
   ['Microsoft.Sql/servers', 'Run the database in a confidential VM.'],
   ['Microsoft.DBforPostgreSQL/flexibleServers', 'Run the database in a confidential VM.'],
   ['Microsoft.DocumentDB/databaseAccounts', 'Run the database in a confidential VM.'],
   ['Microsoft.Web/sites', 'Run the application in a confidential VM.'],
   ['Microsoft.App/containerApps', 'Run the application in a confidential VM.'],
   ['Microsoft.Automation/automationAccounts', 'Run it with a timer in a VM.'],
+  ['Microsoft.Resources/tagNames', 'Tag what exists: az tag create --resource-id ID --tags NAME=VALUE.'],
   ['Microsoft.Resources/deploymentScripts', 'Run the script where you deploy from, or in a VM with az vm run-command.'],
 ]
 
@@ -61,6 +70,8 @@ export function substituteFor(type: string): string | undefined {
 
 /** The type in a request's path: of its resource, or of the list it requests. */
 export function substituteAt(path: string): string | undefined {
-  const type = parseResourceId(path)?.type ?? parseResourceId(`${path}/x`)?.type
+  // Tag names are the only type without a provider in its path.
+  const tagNames = /^\/subscriptions\/[^/]+\/tagNames\/[^/]/i.test(path) ? 'Microsoft.Resources/tagNames' : undefined
+  const type = tagNames ?? parseResourceId(path)?.type ?? parseResourceId(`${path}/x`)?.type
   return type === undefined ? undefined : substituteFor(type)
 }

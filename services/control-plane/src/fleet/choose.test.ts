@@ -21,7 +21,8 @@ const need = (o: Partial<Need> = {}): Need => ({
   memoryMiB: 16_384,
   ...o,
 })
-const chosen = (candidates: Candidate[], o: Partial<Need> = {}): string | undefined => choose(candidates, need(o)).host?.name // prettier-ignore
+const chosen = (candidates: Candidate[], o: Partial<Need> = {}): string | undefined =>
+  choose(candidates, need(o)).host?.name
 
 const anyHost = fc.record({
   region: fc.constantFrom('westeurope', 'northeurope'),
@@ -52,14 +53,22 @@ describe('the choice of a host', () => {
     expect(chosen([host({ name: 'a', usedVCPUs: 8 }), host({ name: 'b', usedVCPUs: 4 })])).toBe('b')
     // Shares, not cores: 8 of 64 is less than 4 of 16.
     expect(chosen([host({ name: 'a', usedVCPUs: 8 }), host({ name: 'b', usedVCPUs: 4, vCPUs: 16 })])).toBe('a')
-    const inZones = [host({ name: 'a', zone: '1' }), host({ name: 'b', zone: '1', usedVCPUs: 32 }), host({ name: 'c', zone: '2', usedVCPUs: 4 })] // prettier-ignore
+    const inZones = [
+      host({ name: 'a', zone: '1' }),
+      host({ name: 'b', zone: '1', usedVCPUs: 32 }),
+      host({ name: 'c', zone: '2', usedVCPUs: 4 }),
+    ]
     expect(chosen(inZones)).toBe('c')
     expect(chosen(inZones, { zone: '1' })).toBe('a')
   })
 
   it('puts VMs of a set on different hosts as long as there are such, before it looks at zones and reservations, and says so', () => {
     const spread = { id: '/sets/web', faultDomains: 2, updateDomains: 5 }
-    const fleet = [host({ name: 'a' }), host({ name: 'b', usedVCPUs: 32 }), host({ name: 'c', zone: '2', usedVCPUs: 60 })] // prettier-ignore
+    const fleet = [
+      host({ name: 'a' }),
+      host({ name: 'b', usedVCPUs: 32 }),
+      host({ name: 'c', zone: '2', usedVCPUs: 60 }),
+    ]
     const members: SetMember[] = []
     const add = (o: Partial<Need> = {}): [string | undefined, unknown] => {
       const { host: taken, why } = choose(fleet, need({ spread, ...o }), members)
@@ -78,7 +87,11 @@ describe('the choice of a host', () => {
   })
 
   it('gives VMs of a set that are on one host one fault domain, and uses as many hosts as it can', () => {
-    const spread = fc.record({ id: fc.constant('/sets/web'), faultDomains: fc.integer({ min: 1, max: 3 }), updateDomains: fc.integer({ min: 1, max: 20 }) }) // prettier-ignore
+    const spread = fc.record({
+      id: fc.constant('/sets/web'),
+      faultDomains: fc.integer({ min: 1, max: 3 }),
+      updateDomains: fc.integer({ min: 1, max: 20 }),
+    })
     fc.assert(
       fc.property(anyFleet, spread, fc.integer({ min: 1, max: 12 }), (fleet, set, count) => {
         const members: SetMember[] = []
@@ -87,7 +100,11 @@ describe('the choice of a host', () => {
           if (taken === undefined) break
           taken.usedVCPUs += 1
           taken.usedMemoryMiB += 1
-          const fewest = Math.min(...fleet.filter((each) => !why.ruledOut.some(({ hosts }) => hosts.includes(each.name))).map(({ id }) => members.filter((member) => member.host === id).length)) // prettier-ignore
+          const fewest = Math.min(
+            ...fleet
+              .filter((each) => !why.ruledOut.some(({ hosts }) => hosts.includes(each.name)))
+              .map(({ id }) => members.filter((member) => member.host === id).length),
+          )
           if (why.ruledOut.every((each) => each.count === each.hosts.length))
             expect(why.chosen?.spread?.others).toBe(fewest)
           members.push({ host: taken.id, ...why.chosen!.spread! })
@@ -153,7 +170,9 @@ describe('the choice of a host', () => {
   it('is the same for the same hosts, in whatever order they come', () => {
     fc.assert(
       fc.property(anyFleet, anyNeed, fc.integer(), (fleet, each, seed) => {
-        const shuffled = fleet.toSorted((a, b) => ((a.name.charCodeAt(1) * 31 + seed) % 7) - ((b.name.charCodeAt(1) * 31 + seed) % 7)) // prettier-ignore
+        const shuffled = fleet.toSorted(
+          (a, b) => ((a.name.charCodeAt(1) * 31 + seed) % 7) - ((b.name.charCodeAt(1) * 31 + seed) % 7),
+        )
         expect(choose(shuffled, each)).toEqual(choose(fleet, each))
         expect(choose(fleet.toReversed(), each)).toEqual(choose(fleet, each))
       }),

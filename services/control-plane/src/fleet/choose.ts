@@ -119,8 +119,16 @@ export function choose(
 function domainsOn(host: Candidate, set: SpreadSet, members: readonly SetMember[]): SetDomains {
   const there = members.find((member) => member.host === host.id)
   return {
-    faultDomain: there?.faultDomain ?? leastUsed(members.map(({ faultDomain }) => faultDomain), set.faultDomains), // prettier-ignore
-    updateDomain: leastUsed(members.map(({ updateDomain }) => updateDomain), set.updateDomains), // prettier-ignore
+    faultDomain:
+      there?.faultDomain ??
+      leastUsed(
+        members.map(({ faultDomain }) => faultDomain),
+        set.faultDomains,
+      ),
+    updateDomain: leastUsed(
+      members.map(({ updateDomain }) => updateDomain),
+      set.updateDomains,
+    ),
   }
 }
 

@@ -52,8 +52,19 @@ class Fleet {
     this.placements = new Placements(store, registry)
     const { placements } = this
     const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, systemClock), systemClock, noEvidence))
-    const policyOf = async (id: string): Promise<MovePolicy> => await Promise.resolve({ noticeSeconds: this.notices.get(id.split('/').at(-1) ?? '') ?? 0, opening: (at: Date) => this.opening(at) }) // prettier-ignore
-    this.compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), policyOf }) // prettier-ignore
+    const policyOf = async (id: string): Promise<MovePolicy> =>
+      await Promise.resolve({
+        noticeSeconds: this.notices.get(id.split('/').at(-1) ?? '') ?? 0,
+        opening: (at: Date) => this.opening(at),
+      })
+    this.compute = new FleetCompute({
+      inner,
+      placements,
+      registry,
+      planned: new PlannedMoves(store),
+      signal: new WorkSignal(),
+      policyOf,
+    })
     this.failover = new Failover({
       placements,
       registry,
@@ -71,7 +82,15 @@ class Fleet {
 
   /** @param vms for which it has room */
   async join(name: string, vms = 4): Promise<void> {
-    const { secret } = await this.registry.add({ name, region: 'westeurope', zone: '1', tees: ['SNP'], labels: {}, vCPUs: 4 * vms, memoryMiB: 16_384 * vms }) // prettier-ignore
+    const { secret } = await this.registry.add({
+      name,
+      region: 'westeurope',
+      zone: '1',
+      tees: ['SNP'],
+      labels: {},
+      vCPUs: 4 * vms,
+      memoryMiB: 16_384 * vms,
+    })
     const joined = await this.registry.redeem({ name, secret, key: randomUUID().replaceAll('-', '').repeat(2) })
     await this.registry.renew(joined)
     this.#hosts.set(name, joined)
@@ -80,7 +99,11 @@ class Fleet {
   /** As if it had been silent for too long. */
   async expire(name: string): Promise<void> {
     const { id } = this.#hosts.get(name)!
-    await this.store.db.updateTable('fleet_lease').set({ until: '2026-01-01T00:00:00.000Z' }).where('host', '=', id).execute() // prettier-ignore
+    await this.store.db
+      .updateTable('fleet_lease')
+      .set({ until: '2026-01-01T00:00:00.000Z' })
+      .where('host', '=', id)
+      .execute()
   }
 
   async renew(name: string): Promise<void> {
@@ -124,7 +147,11 @@ class Fleet {
 
   /** As if the time were there. */
   async due(vmId: string): Promise<void> {
-    await this.store.db.updateTable('planned_move').set({ not_before: '2026-01-01T00:00:00.000Z' }).where('vm_id', '=', vmId).execute() // prettier-ignore
+    await this.store.db
+      .updateTable('planned_move')
+      .set({ not_before: '2026-01-01T00:00:00.000Z' })
+      .where('vm_id', '=', vmId)
+      .execute()
   }
 }
 
@@ -141,11 +168,18 @@ describeStores('a planned move', (open) => {
     const order = await fleet.order('a', 'VM-1')
     expect(order).toMatchObject({ wanted: 'Running', event: { type: 'Redeploy', status: 'Scheduled' } })
     expect(Date.parse(order!.event!.notBefore) - before).toBeGreaterThan(590_000)
-    expect((await fleet.shown('a', 'VM-1'))?.move).toMatchObject({ status: 'Scheduled', approved: false, waitsFor: 'notice' }) // prettier-ignore
+    expect((await fleet.shown('a', 'VM-1'))?.move).toMatchObject({
+      status: 'Scheduled',
+      approved: false,
+      waitsFor: 'notice',
+    })
 
     await fleet.due('VM-1')
     await fleet.failover.sweep()
-    expect(await fleet.order('a', 'VM-1')).toMatchObject({ wanted: 'Stopped', event: { id: order!.event!.id, status: 'Started' } }) // prettier-ignore
+    expect(await fleet.order('a', 'VM-1')).toMatchObject({
+      wanted: 'Stopped',
+      event: { id: order!.event!.id, status: 'Started' },
+    })
     await fleet.report('a')
     await fleet.failover.sweep()
     expect(await fleet.hostOf('VM-1')).toBe('b')
@@ -186,7 +220,9 @@ describeStores('a planned move', (open) => {
     await fleet.registry.setDraining('a', true, 600)
     await fleet.failover.sweep()
     const moves = await fleet.store.db.selectFrom('planned_move').selectAll().orderBy('vm_id').execute()
-    const seconds = moves.map((move) => (Date.parse(String(move['not_before'])) - Date.parse(String(move['created_at']))) / 1000) // prettier-ignore
+    const seconds = moves.map(
+      (move) => (Date.parse(String(move['not_before'])) - Date.parse(String(move['created_at']))) / 1000,
+    )
     expect(seconds).toEqual([1200, 600])
     await fleet.registry.setDraining('a', false)
     await fleet.failover.sweep()
@@ -203,7 +239,9 @@ describeStores('a planned move', (open) => {
     await fleet.join('b')
     const minutes = async (): Promise<number[]> => {
       const moves = await fleet.store.db.selectFrom('planned_move').selectAll().orderBy('vm_id').execute()
-      return moves.map((move) => Math.round((Date.parse(String(move['not_before'])) - Date.parse(String(move['created_at']))) / 60_000)) // prettier-ignore
+      return moves.map((move) =>
+        Math.round((Date.parse(String(move['not_before'])) - Date.parse(String(move['created_at']))) / 60_000),
+      )
     }
     const drain = async (notice: number): Promise<void> => {
       await fleet.registry.setDraining('a', true, notice * 60)
@@ -220,7 +258,10 @@ describeStores('a planned move', (open) => {
     expect(await minutes()).toEqual([20, 10])
     // Guest and owner learn of it, under the event that they know.
     expect(await fleet.placements.revision((await fleet.registry.get('a')).id)).toBeGreaterThan(before)
-    expect((await fleet.order('a', 'VM-1'))?.event).toMatchObject({ id, notBefore: expect.not.stringContaining(notBefore) as string }) // prettier-ignore
+    expect((await fleet.order('a', 'VM-1'))?.event).toMatchObject({
+      id,
+      notBefore: expect.not.stringContaining(notBefore) as string,
+    })
     fleet.opening = () => new Date('2099-01-01T00:00:00.000Z')
     await drain(0)
     expect(await minutes()).toEqual([20, 10])
@@ -242,7 +283,10 @@ describeStores('a planned move', (open) => {
     }
     await fleet.registry.setDraining('a', true)
     for (const _sweep of [1, 2]) await fleet.failover.sweep()
-    expect(await fleet.order('a', 'VM-1')).toMatchObject({ wanted: 'Running', event: { notBefore: '2099-01-01T00:00:00.000Z' } }) // prettier-ignore
+    expect(await fleet.order('a', 'VM-1')).toMatchObject({
+      wanted: 'Running',
+      event: { notBefore: '2099-01-01T00:00:00.000Z' },
+    })
     expect(asked).toHaveLength(1)
     expect(asked[0]!.getTime() - Date.now()).toBeGreaterThan(590_000)
   })
@@ -258,7 +302,10 @@ describeStores('a planned move', (open) => {
     await fleet.failover.sweep()
     await fleet.compute.asHost().stop('VM-2', true)
     await fleet.failover.sweep()
-    expect((await fleet.orders('a')).map(({ vmId, event }) => [vmId, event?.status])).toEqual([['VM-1', 'Scheduled'], ['VM-2', undefined]]) // prettier-ignore
+    expect((await fleet.orders('a')).map(({ vmId, event }) => [vmId, event?.status])).toEqual([
+      ['VM-1', 'Scheduled'],
+      ['VM-2', undefined],
+    ])
     await fleet.registry.setDraining('a', false)
     const before = await fleet.placements.revision((await fleet.registry.get('a')).id)
     await fleet.failover.sweep()
@@ -274,7 +321,8 @@ describeStores('a planned move', (open) => {
     await fleet.join('b')
     await fleet.registry.setDraining('a', true)
     await fleet.failover.sweep()
-    const wanted = async (): Promise<string[]> => (await fleet.orders('a')).map(({ vmId, wanted }) => `${vmId} ${wanted}`) // prettier-ignore
+    const wanted = async (): Promise<string[]> =>
+      (await fleet.orders('a')).map(({ vmId, wanted }) => `${vmId} ${wanted}`)
     expect(await wanted()).toEqual(['VM-1 Stopped', 'VM-2 Running', 'VM-3 Stopped'])
     expect((await fleet.shown('a', 'VM-2'))?.move?.waitsFor).toBe('set')
     await fleet.report('a')

@@ -46,7 +46,11 @@ export class Draining {
       if (need === undefined || wanted === 'Stopped') continue
       const { host: found, why } = choose(others, need)
       if (found === undefined)
-        without.push({ code: 'AllocationFailed', target: resource_id, message: explainRuledOut(why).join('; ') || 'there is no other host' }) // prettier-ignore
+        without.push({
+          code: 'AllocationFailed',
+          target: resource_id,
+          message: explainRuledOut(why).join('; ') || 'there is no other host',
+        })
       else {
         found.usedVCPUs += need.vCPUs
         found.usedMemoryMiB += need.memoryMiB

@@ -84,7 +84,8 @@ export class Failover {
     const until = performance.now() + fenceMs
     for (const { vm_id: vmId } of await this.#placements.unfenced(most)) {
       if (this.#fencing.has(vmId)) continue
-      while (this.#fencing.size >= fencesAtOnce && performance.now() < until) await Promise.race([over, ...this.#fencing.values()]) // prettier-ignore
+      while (this.#fencing.size >= fencesAtOnce && performance.now() < until)
+        await Promise.race([over, ...this.#fencing.values()])
       if (performance.now() >= until) break
       const fenced = this.#compute
         .fence(vmId)

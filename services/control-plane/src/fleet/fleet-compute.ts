@@ -271,7 +271,10 @@ export class FleetCompute {
     const vms = found.filter((status) => status !== undefined)
     if (vms.length === 0) return
     const place = async (tx: Db): Promise<void> => {
-      const locked = await this.#placements.lockAll(tx, vms.map(({ vmId }) => vmId)) // prettier-ignore
+      const locked = await this.#placements.lockAll(
+        tx,
+        vms.map(({ vmId }) => vmId),
+      )
       for (const { vmId, spec } of vms) {
         const before = locked.get(vmId)
         if (before === undefined || before.host !== null || before.wanted !== 'Running') continue

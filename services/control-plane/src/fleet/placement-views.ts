@@ -34,7 +34,11 @@ export class PlacementViews {
   }
 
   async carriedBy(host: Pick<FleetHost, 'id'>): Promise<Carried[]> {
-    const [carried, moves, now] = [await this.#o.placements.on(host.id), await this.#o.planned.byVm(), await this.#o.planned.now()] // prettier-ignore
+    const [carried, moves, now] = [
+      await this.#o.placements.on(host.id),
+      await this.#o.planned.byVm(),
+      await this.#o.planned.now(),
+    ]
     return await Promise.all(
       carried.map(async (placed) => {
         const { vm_id, resource_id: resourceId, epoch, wanted, vcpus: vCPUs, memory_mib: memoryMiB } = placed

@@ -25,7 +25,15 @@ async function open(store: Store): Promise<Opened> {
 
 /** A host that has just called. @returns its id */
 async function host({ registry }: Opened, name: string, vCPUs = 16, zone = '1'): Promise<string> {
-  const { secret } = await registry.add({ name, region: 'westeurope', zone, tees: ['SNP'], labels: {}, vCPUs, memoryMiB: vCPUs * 4096 }) // prettier-ignore
+  const { secret } = await registry.add({
+    name,
+    region: 'westeurope',
+    zone,
+    tees: ['SNP'],
+    labels: {},
+    vCPUs,
+    memoryMiB: vCPUs * 4096,
+  })
   const joined = await registry.redeem({ name, secret, key: randomUUID().replaceAll('-', '').repeat(2) })
   await registry.renew(joined)
   return joined.id
@@ -59,7 +67,10 @@ describeStores('placements', (openStore) => {
     await host(opened, 'drained')
     await opened.registry.setDraining('drained', true)
     await place(opened, 'VM-1', { zone: '1' })
-    const refused = await place(opened, 'VM-2').then(() => undefined, (error: unknown) => error) // prettier-ignore
+    const refused = await place(opened, 'VM-2').then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     expect(refused).toMatchObject({ code: 'AllocationFailed', status: 409, found: 'none of 2 hosts' })
     expect((refused as { details: { message: string }[] }).details.map(({ message }) => message)).toEqual([
       '1 host: is being drained (drained)',
@@ -96,7 +107,22 @@ describeStores('placements', (openStore) => {
     for (const name of ['a', 'b', 'c', 'd']) await host(processes[0]!, name)
     const spread = { id: '/sets/Web', faultDomains: 2, updateDomains: 5 }
     const at = '2026-01-01T00:00:00.000Z'
-    await store.db.insertInto('resource').values({ key: '/sets/web', id: spread.id, type: 't', resource_group: '', name: 'web', location: '', body: '{}', internal: '{}', etag: '', created_at: at, updated_at: at }).execute() // prettier-ignore
+    await store.db
+      .insertInto('resource')
+      .values({
+        key: '/sets/web',
+        id: spread.id,
+        type: 't',
+        resource_group: '',
+        name: 'web',
+        location: '',
+        body: '{}',
+        internal: '{}',
+        etag: '',
+        created_at: at,
+        updated_at: at,
+      })
+      .execute()
     const placing = Array.from({ length: 4 }, async (_, index) => {
       for (;;) {
         try {
@@ -142,16 +168,21 @@ describeStores('placements', (openStore) => {
     const a = await host(opened, 'a')
     const placed = await place(opened, 'VM-1')
     await placements.transaction(async (tx) => await placements.want(tx, placed, 'Running', { again: true }))
-    const abandon = async () => await placements.transaction(async (tx) => await placements.abandon(tx, { host: a, vmIds: ['VM-1'] })) // prettier-ignore
+    const abandon = async () =>
+      await placements.transaction(async (tx) => await placements.abandon(tx, { host: a, vmIds: ['VM-1'] }))
     expect(await placements.lostHosts()).toEqual([])
     expect(await abandon()).toEqual([])
     await store.db.updateTable('fleet_lease').set({ until: past }).execute()
     expect(await placements.lostHosts()).toEqual([a])
     expect(await abandon()).toMatchObject([{ host: a, epoch: 1 }])
     expect(await placements.lostHosts()).toEqual([])
-    expect(await placements.waiting(10)).toMatchObject([{ vm_id: 'VM-1', host: null, epoch: 1, wanted: 'Running', run: 1 }]) // prettier-ignore
+    expect(await placements.waiting(10)).toMatchObject([
+      { vm_id: 'VM-1', host: null, epoch: 1, wanted: 'Running', run: 1 },
+    ])
     // A lost host cannot take it; another one can.
-    await expect(place(opened, 'VM-1')).rejects.toMatchObject({ details: [{ message: expect.stringContaining('(a)') }] }) // prettier-ignore
+    await expect(place(opened, 'VM-1')).rejects.toMatchObject({
+      details: [{ message: expect.stringContaining('(a)') }],
+    })
     const b = await host(opened, 'b')
     expect(await place(opened, 'VM-1')).toMatchObject({ host: b, epoch: 2, run: 1 })
     expect(await reserved(opened)).toEqual({ a: 0, b: 4 })

@@ -113,7 +113,12 @@ export class Placements {
       else await tx.updateTable('placement').set(placed).where('vm_id', '=', o.vmId).execute()
       host.usedVCPUs += need.vCPUs
       host.usedMemoryMiB += need.memoryMiB
-      const reserved = { vcpus: host.usedVCPUs, memory_mib: host.usedMemoryMiB, vms: use.vms + 1, revision: use.revision + 1 } // prettier-ignore
+      const reserved = {
+        vcpus: host.usedVCPUs,
+        memory_mib: host.usedMemoryMiB,
+        vms: use.vms + 1,
+        revision: use.revision + 1,
+      }
       await tx.updateTable('fleet_use').set(reserved).where('host', '=', host.id).execute()
       return placed
     }
@@ -257,7 +262,10 @@ export class Placements {
 
   async #fenced(fences: Fence[]): Promise<void> {
     await this.transaction(async (tx) => {
-      const locked = await this.lockAll(tx, fences.map(({ placed }) => placed.vm_id)) // prettier-ignore
+      const locked = await this.lockAll(
+        tx,
+        fences.map(({ placed }) => placed.vm_id),
+      )
       for (const fence of fences) {
         const { vm_id: vmId, epoch } = fence.placed
         const placed = locked.get(vmId)

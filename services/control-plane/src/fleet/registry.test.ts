@@ -52,13 +52,20 @@ describeStores('the registry of hosts', (openStore) => {
     expect(await registry.byKey(keyOf('c'))).toBeUndefined()
     const renewed = await Promise.allSettled(hosts.map(async (each) => await registry.renew(each)))
     expect(renewed.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
-    expect((await registry.list()).map(({ name, isAlive }) => [name, isAlive])).toEqual([['one', true], ['two', true]]) // prettier-ignore
+    expect((await registry.list()).map(({ name, isAlive }) => [name, isAlive])).toEqual([
+      ['one', true],
+      ['two', true],
+    ])
   })
 
   it('refuses a code that another key has used, one of another host, one that is over, and a key of another host', async () => {
     const store = await openStore()
     const registry = await open(store)
-    const [one, two, three] = [await registry.add(host('one')), await registry.add(host('two')), await registry.add(host('three'))] // prettier-ignore
+    const [one, two, three] = [
+      await registry.add(host('one')),
+      await registry.add(host('two')),
+      await registry.add(host('three')),
+    ]
     await registry.redeem({ name: 'one', secret: one.secret, key: keyOf('a') })
     const refused = { code: 'JoinCodeRefused', status: 403 }
     for (const attempt of [
@@ -68,9 +75,19 @@ describeStores('the registry of hosts', (openStore) => {
       { name: 'two', secret: two.secret, key: keyOf('a') },
     ])
       await expect(registry.redeem(attempt)).rejects.toMatchObject(refused)
-    await store.db.updateTable('fleet_host').set({ code_until: '2026-01-01T00:00:00.000Z' }).where('name', '=', 'three').execute() // prettier-ignore
-    await expect(registry.redeem({ name: 'three', secret: three.secret, key: keyOf('c') })).rejects.toMatchObject(refused) // prettier-ignore
-    expect((await registry.list()).map(({ name, state }) => [name, state])).toEqual([['one', 'Ready'], ['three', 'Invited'], ['two', 'Invited']]) // prettier-ignore
+    await store.db
+      .updateTable('fleet_host')
+      .set({ code_until: '2026-01-01T00:00:00.000Z' })
+      .where('name', '=', 'three')
+      .execute()
+    await expect(registry.redeem({ name: 'three', secret: three.secret, key: keyOf('c') })).rejects.toMatchObject(
+      refused,
+    )
+    expect((await registry.list()).map(({ name, state }) => [name, state])).toEqual([
+      ['one', 'Ready'],
+      ['three', 'Invited'],
+      ['two', 'Invited'],
+    ])
   })
 
   it('takes two keys that come with one code at the same moment for one: the first', async () => {

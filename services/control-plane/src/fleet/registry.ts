@@ -156,7 +156,11 @@ export class HostRegistry {
       const until = new Date(now.getTime() + this.leaseSeconds * 1000).toISOString()
       // In one order, so that two processes renewing the same leases do not wait for each other.
       for (const renewal of renewals.toSorted((a, b) => (a.host < b.host ? -1 : 1))) {
-        const renewed = await tx.updateTable('fleet_lease').set({ until }).where('host', '=', renewal.host).executeTakeFirst() // prettier-ignore
+        const renewed = await tx
+          .updateTable('fleet_lease')
+          .set({ until })
+          .where('host', '=', renewal.host)
+          .executeTakeFirst()
         renewal.isThere = Number(renewed.numUpdatedRows) > 0
       }
     })
@@ -173,7 +177,11 @@ export class HostRegistry {
       if (row === undefined) throw notFound(name)
       if (row.state === 'Invited') return
       const state = draining ? 'Draining' : 'Ready'
-      await tx.updateTable('fleet_host').set({ state, notice_seconds: draining ? noticeSeconds : 0 }).where('name', '=', name).execute() // prettier-ignore
+      await tx
+        .updateTable('fleet_host')
+        .set({ state, notice_seconds: draining ? noticeSeconds : 0 })
+        .where('name', '=', name)
+        .execute()
     })
   }
 

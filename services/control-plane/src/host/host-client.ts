@@ -35,6 +35,7 @@ export function hostClient(wire: WireClient, tokens: TokenSource): Host {
     completeRestore: async (vmId, body) =>
       await send('POST', `/instances/${vmId}/restore`, { body, timeoutMs: 600_000 }),
     command: async (vmId, body) => await send('POST', `/instances/${vmId}/commands`, { body }),
+    freshQuote: async (vmId, body) => await send('POST', `/instances/${vmId}/fresh-quote`, { body }),
     findCommand: async (vmId, id) => await find('GET', `/instances/${vmId}/commands/${id}`),
     serialLog: async (vmId) => await find('GET', `/instances/${vmId}/serial-log`, { accept: 'text' }),
     keepDisk: async (spec) => await send('PUT', `/disks/${spec.id}`, { body: spec }),

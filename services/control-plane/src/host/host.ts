@@ -12,6 +12,7 @@ import type {
   FirmwareListDocument,
   FirmwareRemoval,
   FirmwareSigning,
+  FreshQuote,
   ImageBuildStatus,
   ImageMeasurementsDocument,
   ImageUpdate,
@@ -23,6 +24,7 @@ import type {
   InstancePatch,
   AnySpec,
   InstanceStatus,
+  QuoteChallenge,
   RestoreKey,
   RestoreOffer,
   StoredDiskSpec,
@@ -61,6 +63,8 @@ export interface Host {
   completeRestore(vmId: string, key: RestoreKey): Promise<void>
   /** Sends a running guest a script. Idempotent by the command's id. */
   command(vmId: string, request: CommandRequest): Promise<CommandStatus>
+  /** The running guest's answer to a verifier's challenge. */
+  freshQuote(vmId: string, challenge: QuoteChallenge): Promise<FreshQuote>
   /** Undefined if its boot has ended. */
   findCommand(vmId: string, id: string): Promise<CommandStatus | undefined>
   /** The guest's console output; undefined if there is no such instance. */
@@ -116,6 +120,8 @@ export interface GuestStateKeys {
     converted?: boolean
     asker: OnBehalfOf
   }): Promise<string>
+  /** Which launch opened the guest state last: signed over the nonce, for verifiers. Undefined without a key service. */
+  latestLaunch(keyId: string, challenge: QuoteChallenge): Promise<string | undefined>
   /** One key by its identifier. Idempotent. */
   destroyKey(asker: OnBehalfOf, keyId: string): Promise<void>
   /** All keys of the VM. Idempotent. */

@@ -6,6 +6,8 @@ import {
   vaultAudience,
   vaultHost,
   type KeyBundle,
+  type QuoteChallenge,
+  type SignedLatestLaunch,
   type Tee,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
@@ -16,6 +18,8 @@ import type { GuestStateKeys, KeyPlacement } from './host.ts'
 
 const query = '?api-version=7.4'
 const bits = 3072
+/** A verifier waits for it, no longer than for the guest. */
+const latestLaunchMs = 2000
 const tees: readonly Tee[] = ['SNP', 'TDX']
 
 /** A release policy is fixed and names one technology: a converted VM gets another key. */
@@ -63,6 +67,12 @@ export class PlatformKeys implements GuestStateKeys {
   async place(keyId: string, { epoch, ticket }: KeyPlacement): Promise<void> {
     const ticketSha256 = createHash('sha256').update(ticket).digest('hex')
     await this.#service.send('PUT', `${new URL(keyId).pathname}/placement`, { body: { epoch, ticketSha256 } })
+  }
+
+  async latestLaunch(keyId: string, challenge: QuoteChallenge): Promise<string> {
+    const asked = { body: challenge, timeoutMs: latestLaunchMs }
+    const path = `${new URL(keyId).pathname}/latest-launch`
+    return (await this.#service.send<SignedLatestLaunch>('POST', path, asked)).value
   }
 
   /** Deletes and purges: without it the guest state, and the disk behind it, stay locked forever. Idempotent. */

@@ -27,7 +27,10 @@ export class SimulatedDisks {
     const present = await this.#row(spec.id)
     if (present !== undefined) {
       if (isDeepStrictEqual(present.spec, spec)) return present.status
-      throw new ServiceError({ code: 'DiskExists', message: 'A disk with this id exists with a different specification.' }) // prettier-ignore
+      throw new ServiceError({
+        code: 'DiskExists',
+        message: 'A disk with this id exists with a different specification.',
+      })
     }
     const now = this.#clock.now().toISOString()
     const waits = spec.source.from === 'upload'

@@ -91,5 +91,7 @@ export class SimulatedEvidence implements EvidenceMaker {
 /** A boot is a VM and its number of starts: asking twice refers to the same boot. */
 export function bootIdOf(vmId: string, boots: number): string {
   const hex = createHash('sha256').update(`${vmId}\0${boots}`).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') // prettier-ignore
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  )
 }

@@ -4,9 +4,9 @@ import {
   type AnySpec,
   type AnyBootEvidence,
   type AttachedDisk,
-  type CommandStatus,
   type CustomerKey,
   type DiskAccess,
+  type DiskAccessRequest,
   type ErrorDetail,
   type ImageBuildStatus,
   type ImageMeasurementsDocument,
@@ -24,13 +24,11 @@ import { regions } from '../arm/regions.ts'
 import type { Db, ResourceStore } from '../store/resources.ts'
 import { insertIfAbsent } from '../store/rows.ts'
 import type { GuestStateKeys, Host, KeyPlacement } from './host.ts'
-import { refuseRestore, WithoutBackups } from './no-backups.ts'
+import { refuseRestore } from './no-backups.ts'
+import { noGuestNotice, WithoutGuests } from './no-guests.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
 import { simulatedImage as image, withoutImages } from './simulated-images.ts'
-
-const noGuestNotice =
-  'Compute is simulated in this installation: no guest ran. Boot evidence is generated on request, and says so.'
 
 type PlacedAt = (vmId: string) => Promise<KeyPlacement | undefined>
 const nowhere: PlacedAt = async () => await Promise.resolve(undefined)
@@ -52,7 +50,7 @@ interface SimulatedInstance extends InstanceStatus {
  * nothing boots. Until its evidence is requested, a VM is only a row; with an attestation provider that its owner
  * named, evidence is requested at each start.
  */
-export class SimulatedHost extends WithoutBackups implements Host {
+export class SimulatedHost extends WithoutGuests implements Host {
   readonly #resources: ResourceStore
   readonly #clock: Clock
   readonly #maker: EvidenceMaker
@@ -190,20 +188,6 @@ export class SimulatedHost extends WithoutBackups implements Host {
       await this.#maker.place(await this.#withPlacement(status.spec))
   }
 
-  async command(): Promise<CommandStatus> {
-    throw new ServiceError({
-      code: 'NoGuestRan',
-      message: `${noGuestNotice} So scripts cannot run.`,
-      expected: 'an installation that boots guests',
-      found: 'compute: simulated',
-      remedy: 'Create the VM in an installation that boots guests, created without --compute.',
-    })
-  }
-
-  async findCommand(): Promise<CommandStatus | undefined> {
-    return undefined
-  }
-
   async serialLog(vmId: string): Promise<string | undefined> {
     return (await this.find(vmId)) === undefined ? undefined : `${noGuestNotice}\n`
   }
@@ -224,10 +208,10 @@ export class SimulatedHost extends WithoutBackups implements Host {
     return await this.#disks.finish(id)
   }
 
-  async grantDisk(): Promise<DiskAccess> {
+  async grantDisk(_id: string, o: DiskAccessRequest): Promise<DiskAccess> {
     throw new ServiceError({
       code: 'NoDiskContent',
-      message: 'Compute is simulated in this installation: disks have no content to download.',
+      message: `Compute is simulated in this installation: disks have no content to ${o.permission === 'Write' ? 'upload' : 'download'}.`,
       expected: 'an installation that boots guests',
       found: 'compute: simulated',
       remedy: 'Create the disk in an installation that boots guests, created without --compute.',
@@ -392,6 +376,7 @@ const notStopped = (state: string): ServiceError =>
 export const noGuestStateKeys: GuestStateKeys = {
   place: async () => {},
   ensure: async ({ vmId }) => `urn:strongroom:no-guest-state:${vmId.toLowerCase()}`,
+  latestLaunch: async () => undefined,
   destroyKey: async () => {},
   destroy: async () => {},
 }

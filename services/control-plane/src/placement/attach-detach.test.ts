@@ -44,14 +44,20 @@ it('attaches disks by their ids to free LUNs, beside those that the VM has, and 
     { diskId: disk('b').toUpperCase().replace('/SUBSCRIPTIONS', '/subscriptions') },
   ]
   const profile = await done(await post({ dataDisksToAttach: two }))
-  expect(profile).toEqual([[1, 'own', 'None'], [0, 'a', 'ReadOnly'], [2, 'b', 'None']]) // prettier-ignore
+  expect(profile).toEqual([
+    [1, 'own', 'None'],
+    [0, 'a', 'ReadOnly'],
+    [2, 'b', 'None'],
+  ])
   expect((await plane.send('GET', disk('b'))).body.managedBy).toBe(vmPath('vm1'))
   // One request may do both, and the freed LUN can be used again.
   const both = { dataDisksToDetach: [{ diskId: disk('own') }], dataDisksToAttach: [{ diskId: disk('c'), lun: 1 }] }
   const after = await done(await post(both))
   expect(after.map(([lun, name]: [number, string]) => `${lun} ${name}`)).toEqual(['0 a', '2 b', '1 c'])
   expect((await plane.send('GET', disk('own'))).body.properties.diskState).toBe('Unattached')
-  const forced = { dataDisksToDetach: ['a', 'b', 'c'].map((name) => ({ diskId: disk(name), detachOption: 'ForceDetach' })) } // prettier-ignore
+  const forced = {
+    dataDisksToDetach: ['a', 'b', 'c'].map((name) => ({ diskId: disk(name), detachOption: 'ForceDetach' })),
+  }
   expect(await done(await post(forced))).toEqual([])
 })
 

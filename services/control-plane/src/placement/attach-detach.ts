@@ -8,6 +8,7 @@ import type { Json } from '../store/resources.ts'
 import { vmType, type DataDisk, type Vm } from '../providers/compute/vm/vm-model.ts'
 import { vmOfAction } from '../providers/compute/vm/vm-record.ts'
 import { writeVm } from './vm-write/write-vm.ts'
+import { mostOfVm } from '../providers/compute/size/sizes.ts'
 
 const one = `${groupPath}/providers/${vmType}/{name}`
 const results = 'attachDetachResults'
@@ -49,33 +50,57 @@ function readChange(body: unknown, vm: Vm | undefined): Json[] {
   const fields = new Fields(body)
   const had = vm?.internal.model.dataDisks ?? []
   const invalid = (target: string, message: string, expected: string, found: string, remedy: string): void =>
-    fields.invalid(target, message, { expected, found: found.slice(0, 300), remedy }) // prettier-ignore
+    fields.invalid(target, message, { expected, found: found.slice(0, 300), remedy })
   const idOf = (disk: Fields): string | undefined => {
     const id = disk.text('diskId')
     if (id === undefined)
-      invalid(disk.at('diskId'), "Required parameter 'diskId' is missing (null).", 'the id of a disk', 'null', 'Name the disk.') // prettier-ignore
+      invalid(
+        disk.at('diskId'),
+        "Required parameter 'diskId' is missing (null).",
+        'the id of a disk',
+        'null',
+        'Name the disk.',
+      )
     return id
   }
   const leaving = new Set<string>()
-  for (const disk of fields.list('dataDisksToDetach')) {
+  for (const disk of fields.list('dataDisksToDetach', mostOfVm)) {
     const id = idOf(disk)
     disk.oneOf('detachOption', ['ForceDetach'])
     if (id === undefined) continue
     if (!had.some((each) => each.id !== undefined && keyOf(each.id) === keyOf(id)))
-      invalid(disk.at('diskId'), `Disk ${id.slice(0, 300)} is not attached to the virtual machine.`, 'a data disk of the VM', id, 'See storageProfile.dataDisks of the VM.') // prettier-ignore
+      invalid(
+        disk.at('diskId'),
+        `Disk ${id.slice(0, 300)} is not attached to the virtual machine.`,
+        'a data disk of the VM',
+        id,
+        'See storageProfile.dataDisks of the VM.',
+      )
     leaving.add(keyOf(id))
   }
   const staying = had.filter(({ id }) => !leaving.has(keyOf(id ?? '')))
-  const asked = fields.list('dataDisksToAttach')
+  const asked = fields.list('dataDisksToAttach', mostOfVm)
   const given = asked.map((disk) => disk.integer('lun', 0, 63))
   const taken = new Set([...staying.map(({ lun }) => lun), ...given])
   const coming = asked.flatMap((disk, index): Json[] => {
     const id = idOf(disk)
     if (disk.flag('writeAcceleratorEnabled') === true)
-      invalid(disk.at('writeAcceleratorEnabled'), 'Write accelerators are not offered.', 'false', 'true', 'Leave writeAcceleratorEnabled out.') // prettier-ignore
+      invalid(
+        disk.at('writeAcceleratorEnabled'),
+        'Write accelerators are not offered.',
+        'false',
+        'true',
+        'Leave writeAcceleratorEnabled out.',
+      )
     const held = staying.find((each) => id !== undefined && keyOf(each.id ?? '') === keyOf(id))
     if (held !== undefined && (given[index] ?? held.lun) !== held.lun)
-      invalid(disk.at('lun'), `Disk ${held.name} is already attached, with LUN ${held.lun}.`, String(held.lun), String(given[index]), 'Detach it first.') // prettier-ignore
+      invalid(
+        disk.at('lun'),
+        `Disk ${held.name} is already attached, with LUN ${held.lun}.`,
+        String(held.lun),
+        String(given[index]),
+        'Detach it first.',
+      )
     if (held !== undefined) return []
     const lun = given[index] ?? firstFree(taken)
     taken.add(lun)
@@ -85,7 +110,13 @@ function readChange(body: unknown, vm: Vm | undefined): Json[] {
     return [{ ...shared, ...option('caching'), ...option('deleteOption') }]
   })
   if (asked.length === 0 && leaving.size === 0 && fields.problems.length === 0)
-    invalid('dataDisksToAttach', 'The request does not name a disk.', 'dataDisksToAttach or dataDisksToDetach', 'neither', 'Name the disks.') // prettier-ignore
+    invalid(
+      'dataDisksToAttach',
+      'The request does not name a disk.',
+      'dataDisksToAttach or dataDisksToDetach',
+      'neither',
+      'Name the disks.',
+    )
   fields.assertSound()
   return [...staying.map(asRequest), ...coming]
 }

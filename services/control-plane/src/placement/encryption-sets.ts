@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { noSuch, notAllowed } from '../arm/refusals.ts'
 import { route } from '../arm/router.ts'
+import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
@@ -11,6 +12,7 @@ import { findUserIdentity, userIdentityType } from '../types/references.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import { makeResource } from '../types/creation.ts'
 import { computeName } from '../types/name-form.ts'
+import { identities, members } from '../types/members.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { placeKey, type KeyPlace } from '../providers/encryption/set-key.ts'
 import {
@@ -27,6 +29,18 @@ import { changeKey, rewrapSaga, rotateSaga, vmsOf } from './set-rotation.ts'
 /** Disk-encryption sets: customers' keys for the guest states of confidential VMs. */
 export const diskEncryptionSets: ResourceType<SetInternal> = {
   spelling: setType,
+  members: members(
+    { location: 'honoured', identity: identities },
+    {
+      activeKey: { keyUrl: 'honoured', sourceVault: { id: 'honoured' } },
+      encryptionType: 'honoured',
+      rotationToLatestKeyVersionEnabled: 'honoured',
+      federatedClientId: 'honoured',
+      previousKeys: 'shown',
+      lastKeyRotationTimestamp: 'shown',
+      autoKeyRotationError: 'shown',
+    },
+  ),
   name: computeName,
   refersTo: [userIdentityType, 'Microsoft.KeyVault/vaults', 'Microsoft.KeyVault/managedHSMs'],
   create: async (plane, request, group) => await create(plane, request, group.location),
@@ -52,7 +66,8 @@ export const diskEncryptionSets: ResourceType<SetInternal> = {
 function assertNoVms(set: DiskEncryptionSet, vms: { id: string; name: string }[]): void {
   if (vms.length === 0) return
   throw notAllowed(
-    `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
+    `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ` +
+      `${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
     {
       target: set.id,
       details: vms.slice(0, 20).map((vm) => ({ code: 'InUse', message: vm.id, target: vm.id })),
@@ -74,8 +89,8 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   fields.assertSound()
   const { activeKey } = read
   if (activeKey === undefined) throw new TypeError('a request without a key is a problem')
-  const placed = await placeOf(plane, request, read, location)
   const user = await userIdentity(plane, request, read)
+  const placed = await placeOf(plane, request, read, location)
   const id = request.path
   const probe = (internal: SetInternal) => ({
     set: { id, name, internal },
@@ -111,7 +126,10 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
   fields.assertSound()
   const user = await userIdentity(plane, request, read)
   // Clients send the whole set back: its existing key is not judged again.
-  const settled = setState(existing) === 'Succeeded' && read.activeKey?.keyUrl === existing.internal.activeKey.keyUrl
+  const { keyUrl, sourceVault } = existing.internal.activeKey
+  const sameVault =
+    read.activeKey?.sourceVault === undefined || keyOf(read.activeKey.sourceVault) === keyOf(sourceVault ?? '')
+  const settled = setState(existing) === 'Succeeded' && read.activeKey?.keyUrl === keyUrl && sameVault
   const placed =
     read.activeKey === undefined || settled ? undefined : await placeOf(plane, request, read, existing.location)
   const set = await changeIdentityAndTags(plane, existing, read, user)
@@ -171,11 +189,16 @@ async function setSystemIdentity(
 async function placeOf(plane: Plane, request: ArmRequest, read: SetRequest, location: string): Promise<KeyPlace> {
   const key = read.activeKey
   if (key === undefined) throw new TypeError('a request without a key has no place')
-  const placed = await placeKey(plane, key, location)
+  const { caller, path } = request
+  if (key.sourceVault !== undefined) {
+    const action = `${parseResourceId(key.sourceVault)?.type ?? 'Microsoft.KeyVault/vaults'}/read`
+    await plane.access.requireLinked(caller, path, [{ id: key.sourceVault, action }])
+  }
+  // A key's URL names its vault too: one that the caller may not see is not found.
+  const mayRead = async (id: string, type: string): Promise<boolean> =>
+    await plane.access.allows(caller.objectId, `${type}/read`, id)
+  const placed = await placeKey(plane, key, location, mayRead)
   if ('problems' in placed) throw refuse(placed.problems)
-  const type = placed.store.type === 'microsoft.keyvault/vaults' ? 'vaults' : 'managedHSMs'
-  const link = { id: placed.store.id, action: `Microsoft.KeyVault/${type}/read` }
-  await plane.access.requireLinked(request.caller, request.path, [link])
   return placed
 }
 
@@ -186,12 +209,12 @@ async function userIdentity(
 ): Promise<SetInternal['identity']['user']> {
   const id = read.identity?.userIds[0]
   if (id === undefined) return undefined
+  const action = `${userIdentityType}/assign/action`
+  await plane.access.requireLinked(request.caller, request.path, [{ id, action }])
   const found = await findUserIdentity(plane, id)
   if (found === undefined) {
     const [target, remedy] = ['identity.userAssignedIdentities', 'Create the identity first: az identity create.']
     throw refuse([noSuch('identity', id, { target, type: userIdentityType, remedy })])
   }
-  const action = `${userIdentityType}/assign/action`
-  await plane.access.requireLinked(request.caller, request.path, [{ id: found.id, action }])
   return found
 }

@@ -62,7 +62,13 @@ export async function changeKey(
       if (wrapped.length === 0) internal.rotatedAt = plane.clock.now().toISOString()
     })
     if (changed === undefined || wrapped.length === 0) return { set: changed ?? current }
-    const operation = await begin(plane.outer, tx, 'des.rotate', set, asker, { id: set.id, keyUrl: key.keyUrl, asker })
+    const operation = await begin(
+      plane.outer,
+      tx,
+      'des.rotate',
+      { resource: set, asker },
+      { id: set.id, keyUrl: key.keyUrl, asker },
+    )
     return { set: changed, operation }
   })
 }
@@ -91,7 +97,8 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
   })
   if (busy.length === 0) return
   throw notAllowed(
-    `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are deallocated. Nothing was changed.`,
+    `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are ` +
+      'deallocated. Nothing was changed.',
     {
       target: set.id,
       details: busy,
@@ -153,8 +160,10 @@ function unfinished(of: number, failures: ErrorDetail[]): ServiceError {
   const [first] = failures
   return new ServiceError({
     code: 'DiskEncryptionSetRotationFailed',
-    message:
-      `${failures.length} of ${of} guest states were not rewrapped with the new key. The set keeps both keys, and each virtual machine starts with the one it has. ${first?.message ?? ''}`.trim(),
+    message: (
+      `${failures.length} of ${of} guest states were not rewrapped with the new key. The set keeps both keys, and ` +
+      `each virtual machine starts with the one it has. ${first?.message ?? ''}`
+    ).trim(),
     details: failures,
     expected: 'every guest state wrapped with the new key',
     found: `${failures.length} wrapped with an earlier one`,

@@ -16,6 +16,7 @@ import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
 import type { Answers, AtResource, ResourceType } from '../types/resource-type.ts'
 import { configurationType } from './maintenance/configuration-model.ts'
+import { alongVm } from './vm-along.ts'
 import { attachDetach, attachDetachRoutes } from './attach-detach.ts'
 import { availabilitySetType } from '../providers/compute/availability-set/set-model.ts'
 import { retrieveBootDiagnosticsData } from '../providers/compute/vm/boot-diagnostics.ts'
@@ -26,21 +27,25 @@ import { scaleSetType } from '../providers/compute/scale-set/scale-set-model.ts'
 import { setType } from '../providers/compute/disk/stored/stored-disk.ts'
 import { healthRoutes } from '../providers/compute/vm/insights/vm-health.ts'
 import { metricRoutes } from '../providers/compute/vm/insights/vm-metrics.ts'
+import { extensionRoutes } from '../providers/compute/vm/extension/extensions.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommand, runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
 import { performMaintenance } from '../providers/compute/vm/planned-maintenance.ts'
+import { retrieveFreshQuote } from '../providers/compute/vm/vm-fresh-quote.ts'
 import { updateSecureBootVariables } from '../providers/compute/vm/secure-boot-updates.ts'
 import { generalizing } from '../providers/compute/vm/vm-generalize.ts'
 import { removeIdentities } from '../providers/compute/vm/vm-identity.ts'
 import { deallocateSaga, powerOffSaga } from '../providers/compute/vm/vm-stop-sagas.ts'
 import { resizeSaga } from './vm-resize.ts'
-import { createSaga, deleteSaga, restartSaga, startSaga } from './vm-sagas.ts'
+import { deleteSaga } from './vm-removal.ts'
+import { createSaga, restartSaga, startSaga } from './vm-sagas.ts'
 import { convertsInto } from '../providers/compute/vm/conversion/conversion-rules.ts'
 import { allSizes, findSize, isOffered, type Size } from '../providers/compute/size/sizes.ts'
 import { sizeView } from '../providers/compute/size/catalog.ts'
 import { diskType, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { deallocateVm, deleteVm, powerOffVm, reapplyVm, restartVm, startVm } from './vm-power.ts'
+import { vmMembers } from '../providers/compute/vm/vm-members.ts'
 import { instanceView, instanceViews, vmView } from '../providers/compute/vm/vm-view.ts'
 import { writeVm } from './vm-write/write-vm.ts'
 
@@ -65,6 +70,7 @@ const powerActions: Answers<VmInternal> = {
 
 export const virtualMachines: ResourceType<VmInternal> = {
   spelling: vmType,
+  members: vmMembers,
   refersTo: [
     'Microsoft.Attestation/attestationProviders',
     'Microsoft.ManagedIdentity/userAssignedIdentities',
@@ -92,6 +98,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     retrieveRestore,
     completeRestore,
     retrieveBootEvidence: async (plane, _request, vm) => ok(await bootEvidence(plane, vm)),
+    retrieveFreshQuote,
     retrievePlacement: async (plane, _request, { internal: { vmId } }) =>
       ok(
         (await plane.fleet.compute?.views.placementOf(vmId)) ??
@@ -102,8 +109,6 @@ export const virtualMachines: ResourceType<VmInternal> = {
   reads: {
     instanceView: async (plane, _request, vm) => ok(await instanceView(plane, vm)),
     vmSizes: async (_plane, _request, vm) => ok({ value: sizesFor(vm).map(sizeView) }),
-    // Clients look before they leap: there are none.
-    extensions: async () => ok({ value: [] }),
   },
   routes: (plane) => [
     ...attachDetachRoutes(plane),
@@ -111,7 +116,9 @@ export const virtualMachines: ResourceType<VmInternal> = {
     ...metricRoutes(plane),
     ...healthRoutes(plane),
     ...refusedRoutes(plane),
+    ...extensionRoutes(plane),
   ],
+  along: alongVm,
   remove: deleteVm,
   forget: async (plane, asker, vm) => {
     await removeIdentities(plane, vm)
@@ -165,7 +172,10 @@ async function write(plane: Plane, request: ArmRequest): Promise<ArmReply> {
 /** Sizes that a VM may change to. */
 function sizesFor({ location, internal: { model, tee } }: Vm): Size[] {
   const own = findSize(model.vmSize)
-  const fits = (size: Size): boolean => size.tee === tee || (own !== undefined && convertsInto(own, size))
+  const fits = (size: Size): boolean =>
+    size.tee === tee
+      ? own === undefined || size.tempGiB > 0 === own.tempGiB > 0
+      : own !== undefined && convertsInto(own, size)
   return allSizes().filter((size) => isOffered(size, location) && fits(size))
 }
 
@@ -185,7 +195,9 @@ const notConfidential = (vm: Vm): ServiceError =>
   new ServiceError({
     code: 'NotConfidential',
     status: 409,
-    message: `The virtual machine '${vm.name}' is not confidential: no processor measured it, and its host can read and change everything in it.`,
+    message:
+      `The virtual machine '${vm.name}' is not confidential: no processor measured it, and its host can read and ` +
+      'change everything in it.',
     expected: 'ConfidentialVM',
     found: vm.internal.model.securityType,
     remedy: 'Create a confidential VM: this one cannot become one.',

@@ -34,7 +34,10 @@ function countProblems(r: VmRequest, vmId: string): Problem[] {
   if (size !== undefined && count > size.maxNics)
     problems.push({
       code: 'NetworkInterfaceCountExceeded',
-      message: `The number of network interfaces for virtual machine ${name} exceeds the maximum allowed for the virtual machine size ${size.name}. The number of network interfaces is ${count} and the maximum allowed is ${size.maxNics}.`,
+      message:
+        `The number of network interfaces for virtual machine ${name} exceeds the maximum allowed for the virtual ` +
+        `machine size ${size.name}. The number of network interfaces is ${count} and the maximum allowed is ` +
+        `${size.maxNics}.`,
       target,
       expected: `at most ${size.maxNics}`,
       found: String(count),
@@ -83,7 +86,10 @@ function interfaceProblems(r: VmRequest, nic: Resource | undefined, index: numbe
   if (hasAcceleratedNetworking(nic)) {
     problems.push({
       code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
-      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this host has none for other VMs.`,
+      message:
+        `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on ` +
+        'network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated ' +
+        'networking, and this host has none for other VMs.',
       target: at,
       expected: 'enableAcceleratedNetworking: false',
       found: 'true',
@@ -109,7 +115,9 @@ function subnetProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: stri
     return [
       {
         code: 'SubnetsNotInSameVnet',
-        message: `Subnet ${subnet} referenced by network interface ${r.nics[index]?.id ?? ''} is not in the same virtual network as subnet ${first} of the other network interfaces of virtual machine ${vmId}.`,
+        message:
+          `Subnet ${subnet} referenced by network interface ${r.nics[index]?.id ?? ''} is not in the same virtual ` +
+          `network as subnet ${first} of the other network interfaces of virtual machine ${vmId}.`,
         target: `${target}[${index}].id`,
         expected: networkIdOf(first),
         found: networkIdOf(subnet),

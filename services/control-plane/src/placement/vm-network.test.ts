@@ -98,7 +98,8 @@ describe('a VM with several network interfaces', () => {
       request([named('front', true), named('back'), named('third')]),
     )
     expect(body.error.message).toBe(
-      'The number of network interfaces for virtual machine vm1 exceeds the maximum allowed for the virtual machine size Standard_DC2as_v5. The number of network interfaces is 3 and the maximum allowed is 2.',
+      'The number of network interfaces for virtual machine vm1 exceeds the maximum allowed for the virtual ' +
+        'machine size Standard_DC2as_v5. The number of network interfaces is 3 and the maximum allowed is 2.',
     )
   })
 

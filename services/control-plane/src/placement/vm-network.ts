@@ -23,7 +23,7 @@ export async function applyNics(
 ): Promise<void> {
   const kept = new Set(o.after.map(({ id }) => keyOf(id)))
   for (const { id } of o.before) {
-    if (!kept.has(keyOf(id))) await detachInterface(plane, tx, { nicId: id, vmId: o.vmId, remove: false })
+    if (!kept.has(keyOf(id))) await detachInterface(plane, tx, { nicId: id, vmId: o.vmId, goes: () => false })
   }
   for (const { id, primary } of o.after) await attachInterface(plane, tx, { nicId: id, vmId: o.vmId, primary })
 }
@@ -33,7 +33,9 @@ export function assertDeallocated(vm: Vm, running: Operation | undefined): void 
   if (vm.internal.deallocated && running === undefined) return
   throw new ServiceError({
     code: 'AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported',
-    message: `Virtual machine ${vm.id} must be stop-deallocated before network interfaces can be added to it or removed from it, or another one can be made the primary one.`,
+    message:
+      `Virtual machine ${vm.id} must be stop-deallocated before network interfaces can be added to it or removed ` +
+      'from it, or another one can be made the primary one.',
     target: 'networkProfile.networkInterfaces',
     expected: 'a deallocated VM',
     found: running === undefined ? 'an allocated VM' : `${running.kind} in progress`,

@@ -34,7 +34,13 @@ async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params
   if (stops && under !== undefined && booting.has(under.kind)) await plane.runner.cancel(under.id)
   return await plane.resources.transaction(async (tx) => {
     if (booting.has(kind)) await allocate(plane, tx, vm)
-    return await begin(plane.runner, tx, kind, vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker, ...params })
+    return await begin(
+      plane.runner,
+      tx,
+      kind,
+      { resource: vm, asker },
+      { id: vm.id, vmId: vm.internal.vmId, asker, ...params },
+    )
   })
 }
 
@@ -61,7 +67,7 @@ async function allocate(plane: Plane, tx: Db, vm: Vm): Promise<void> {
 function notProvisioned(vm: Vm): ServiceError {
   return notAllowed(`The virtual machine '${vm.name}' has no disk: its creation failed.`, {
     found: `provisioningState ${stateOf(vm)}`,
-    remedy: 'Repeat the PUT that creates it, or delete it.',
+    remedy: 'Start it, which repeats its creation, or delete it.',
   })
 }
 
@@ -78,14 +84,14 @@ export const powerOffVm = async (plane: Plane, asker: AskedBy, vm: Vm, graceful:
   await submit(plane, asker, vm, 'vm.powerOff', { graceful })
 
 /** Deletes a VM, first cancelling work in progress, so that a hung boot does not block it. */
-export async function deleteVm(plane: Plane, asker: OnBehalfOf, vm: Vm): Promise<Operation> {
+export async function deleteVm(plane: Plane, asker: OnBehalfOf, vm: Vm, within?: string): Promise<Operation> {
   const under = await underWay(plane.runner, vm.key)
   const deleting = under.find((operation) => operation.kind === 'vm.delete')
   if (deleting !== undefined) return deleting
   for (const operation of under) await plane.runner.cancel(operation.id)
-  const params = { id: vm.id, vmId: vm.internal.vmId, ...(asker && { asker }) }
+  const params = { id: vm.id, vmId: vm.internal.vmId, ...(asker && { asker }), ...(within !== undefined && { within }) }
   return await plane.resources.transaction(async (tx) => {
     await setState(plane, params, 'Deleting', tx)
-    return await begin(plane.runner, tx, 'vm.delete', vm, asker, params)
+    return await begin(plane.runner, tx, 'vm.delete', { resource: vm, asker }, params)
   })
 }

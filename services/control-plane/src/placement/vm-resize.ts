@@ -32,7 +32,13 @@ export async function assertCanRestart(plane: Plane, asker: AskedBy, vm: Vm): Pr
 /** Within the transaction that changes the VM's size. */
 export async function submitResize(plane: Plane, tx: Db, asker: AskedBy, vm: Vm): Promise<Operation> {
   await holdSet(plane, tx, vm.internal.model)
-  return await begin(plane.runner, tx, 'vm.resize', vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker })
+  return await begin(
+    plane.runner,
+    tx,
+    'vm.resize',
+    { resource: vm, asker },
+    { id: vm.id, vmId: vm.internal.vmId, asker },
+  )
 }
 
 /** Stop, resize, start: the launch measurement covers the number of cores. */

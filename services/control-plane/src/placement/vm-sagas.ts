@@ -1,21 +1,18 @@
 import type { SagaDefinition, SagaStep, StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { customerKeyOf } from './vm-set.ts'
-import { detachInterface } from '../providers/network/interfaces.ts'
 import type { Plane } from '../plane.ts'
-import { destroyDataDisks, placeDataDisks } from '../providers/compute/disk/disk-placement.ts'
-import { releaseDisk } from '../providers/compute/disk/data-disks.ts'
-import { removeRunCommands } from '../providers/compute/vm/run-command/run-command.ts'
+import { placeDataDisks } from '../providers/compute/disk/disk-placement.ts'
 import { findSize, hostSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import { fromDetail } from '../host/host-error.ts'
 import { bootUntilReady, followInstance } from '../providers/compute/vm/vm-boot.ts'
 import { hostNetwork } from './vm-network.ts'
-import { applyIdentities, removeIdentities } from '../providers/compute/vm/vm-identity.ts'
+import { applyIdentities } from '../providers/compute/vm/vm-identity.ts'
 import { secureBootUpdatesOf } from '../providers/compute/vm/secure-boot-updates.ts'
-import { diskIdOf, stateOf, type VmInternal } from '../providers/compute/vm/vm-model.ts'
+import { stateOf } from '../providers/compute/vm/vm-model.ts'
 import { changeVm, load, refreshBody, setState, type VmParams } from '../providers/compute/vm/vm-record.ts'
-import { instanceSpec, shownFacts } from './vm-spec.ts'
+import { instanceSpec, settingsOf, shownFacts } from './vm-spec.ts'
 
 /** A new VM's principal is new: roles of an earlier VM of this name do not apply. */
 async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
@@ -34,7 +31,7 @@ async function destroy(plane: Plane, params: VmParams): Promise<void> {
   await destroyKeys(plane, params)
 }
 
-async function destroyKeys(plane: Plane, { asker, vmId }: VmParams): Promise<void> {
+export async function destroyKeys(plane: Plane, { asker, vmId }: VmParams): Promise<void> {
   await plane.keys.destroy(asker, vmId)
   await plane.vaults.forgetFirmware(asker, vmId)
 }
@@ -147,6 +144,7 @@ export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
       security: { secureBoot: internal.model.secureBoot },
       ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
       tags: internal.model.tags,
+      ...settingsOf(vm),
       ...secureBootUpdatesOf(vm),
       ...interfaces,
       shown: await shownFacts(plane, vm, subnetPrefix),
@@ -177,51 +175,4 @@ export function restartSaga(plane: Plane): SagaDefinition<VmParams> {
       { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, false) },
     ],
   }
-}
-
-export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
-  return {
-    kind: 'vm.delete',
-    steps: [
-      {
-        name: 'destroy disk and guest state',
-        do: async (c) => {
-          await plane.host.remove(c.params.vmId)
-          await destroyDataDisks(plane, c.params)
-        },
-      },
-      { name: 'destroy platform key', do: async (c) => await destroyKeys(plane, c.params) },
-      { name: 'remove identity', do: async (c) => await removeIdentity(plane, c.params) },
-      { name: 'remove records', do: async (c) => await removeRecords(plane, c.params) },
-    ],
-    onFinished: async (c) => {
-      if (c.status !== 'Succeeded') await setState(plane, c.params, 'Failed')
-    },
-  }
-}
-
-async function removeIdentity(plane: Plane, params: VmParams): Promise<void> {
-  const vm = await plane.resources.find<VmInternal>(params.id)
-  if (vm?.internal.vmId === params.vmId) await removeIdentities(plane, vm)
-}
-
-async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
-  await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, params.id, { evenDeleting: true })
-    const vm = await plane.resources.find<VmInternal>(params.id, tx)
-    if (vm === undefined || vm.internal.vmId !== params.vmId) return
-    const { model } = vm.internal
-    for (const nic of model.nics) {
-      await detachInterface(plane, tx, { nicId: nic.id, vmId: vm.id, remove: nic.deleteOption === 'Delete' })
-    }
-    await plane.resources.remove(tx, diskIdOf(vm.id, model.osDisk.name))
-    for (const disk of model.dataDisks ?? []) {
-      if (disk.id === undefined) continue
-      await releaseDisk(plane, tx, disk.id)
-      if (disk.deleteOption === 'Delete') await plane.resources.remove(tx, disk.id)
-    }
-    await removeRunCommands(plane, tx, vm)
-    await plane.quotas.release(tx, vm.key)
-    await plane.resources.remove(tx, vm.id)
-  })
 }

@@ -13,7 +13,8 @@ import {
 } from '../testing/disk-encryption.ts'
 import { makeNetwork, vmPath, vmRequest } from '../testing/test-plane.ts'
 
-useSetPlane()
+let answersAzureNames = false
+useSetPlane({ answersAzureNames: () => answersAzureNames })
 
 describe('a VM under a customer’s key', () => {
   it('tells the host of the key, shows the set, and keeps it from being deleted', async () => {
@@ -54,6 +55,25 @@ describe('a VM under a customer’s key', () => {
     })
     // az's full PUTs omit what they do not know.
     expect((await plane.send('PUT', vmPath('vm1'), vmRequest('vm1'))).status).toBe(200)
+  })
+
+  it("whose policy names Azure's provider is made while that name is answered, and otherwise refused with one remedy", async () => {
+    const azure = 'https://sharedweu.weu.attest.azure.net'
+    const policy = cvmPolicy(`${azure}/`)
+    plane.wire.customerKeys.keys.set(keyUrl('1'), { policy })
+    await makeSet()
+    await makeNetwork(plane, 'vm1')
+    const refused = await plane.send('PUT', vmPath('vm1'), vmWithSet('vm1', setPath('set')))
+    expect(error(refused)).toMatchObject({ code: 'KeyVaultKeyReleasePolicyNotSatisfiable', found: `${azure}/` })
+    expect(error(refused).remedy).toMatch(
+      /^Replace the authority https:\/\/sharedweu\.weu\.attest\.azure\.net by https:\/\/sharedweu\.weu\.attest\.strongroom\.internal, /,
+    )
+    answersAzureNames = true
+    try {
+      await makeVm('vm1')
+    } finally {
+      answersAzureNames = false
+    }
   })
 
   it('is refused where the set cannot be used, before anything is made', async () => {

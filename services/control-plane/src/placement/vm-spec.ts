@@ -1,4 +1,4 @@
-import type { AnySpec, ShownFacts, SpreadSet, VmSpec } from '@strongroom/contract'
+import type { AnySpec, InstanceSpec, ShownFacts, SpreadSet, VmSpec } from '@strongroom/contract'
 import { hostSize, findSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import { secureBootUpdatesOf } from '../providers/compute/vm/secure-boot-updates.ts'
@@ -53,8 +53,16 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
     ...(customerKey !== undefined && { customerKey }),
     ...(restore !== undefined && { restore: { manifest: restore } }),
     attestationProvider: attestationUri(model),
+    ...settingsOf(vm),
     ...secureBootUpdatesOf(vm),
   }
+}
+
+/** Only a VM that keeps its guest state is bound to its settings. */
+export function settingsOf({ internal }: Vm): Pick<InstanceSpec, 'settings'> {
+  const { securityType, encryption } = internal.model
+  if (securityType !== 'ConfidentialVM' || encryption === 'NonPersistedTPM') return {}
+  return { settings: internal.specialised === true ? 'OnDisk' : 'Requested' }
 }
 
 /** What the guest may read at its metadata endpoint besides what the host needs. */

@@ -1,16 +1,16 @@
-import type { CodeWithStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { covers, roles, type Assignment, type RoleDefinition } from '../arm/access.ts'
+import { conditionVersion } from '../arm/roles/condition/condition.ts'
+import { isConditional } from '../arm/roles/grant.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
-import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
+import { attributesOfDeletion, attributesOfWrite, readAssignment } from './assignment-request.ts'
 import { roleDefinitionRoutes, roleId } from './role-definitions.ts'
 import { managementGroupPath, requireScope, scopeOf as scopeBefore, scopePaths } from './scopes.ts'
 
-const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const scopeOf = (path: string): string => scopeBefore(path, 'Microsoft.Authorization')
 
 /** Tenant scope first: assignments there apply everywhere. */
@@ -36,6 +36,8 @@ export const assignmentView = (plane: Plane, row: Assignment): Record<string, un
     scope: row.display_scope || '/',
     createdOn: row.created_at,
     createdBy: row.created_by,
+    ...(isConditional(row) && { condition: row.condition, conditionVersion }),
+    ...(typeof row.description === 'string' && { description: row.description }),
   },
 })
 
@@ -67,60 +69,45 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
         message: `The role assignment '${param(request, 'assignment').slice(0, 60)}' is not found.`,
       })
     }),
-    route.put(one, `${assignments}/write`, async (request) => await assign(plane, request, view)),
-    route.delete(one, `${assignments}/delete`, async (request) => {
-      const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
-      if (found === undefined) return { status: 204 }
-      await assertOwnerLeft(plane, found)
-      await plane.access.remove(onBehalfOf(request), found.scope, found.name)
-      return ok(view(found))
+    route.put(one, `${assignments}/write`, async (request) => await assign(plane, request, view), {
+      attributes: async (request) => await attributesOfWrite(plane, request),
+    }),
+    route.delete(one, `${assignments}/delete`, async (request) => await remove(plane, request, view), {
+      attributes: async (request) => await attributesOfDeletion(plane, request),
     }),
   ]
 }
 
 async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment) => unknown): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  // Older clients send the properties at the top level.
-  const properties = fields.has('properties') ? fields.object('properties') : fields
-  const role = await plane.access.role(properties.text('roleDefinitionId')?.split('/').at(-1) ?? '')
-  const principalId = properties.text('principalId') ?? ''
-  const givenType = properties.oneOf('principalType', ['ServicePrincipal', 'User', 'Group'])
-  const name = param(request, 'assignment')
-  const invalid = (refused: CodeWithStatus, target: string, message: string): void =>
-    fields.problem({ ...refused, message, target })
-  if (!guid.test(name))
-    invalid(
-      { code: 'InvalidRoleAssignmentId' },
-      'name',
-      `The role assignment ID '${name.slice(0, 60)}' is not valid. The role assignment ID must be a GUID.`,
-    )
-  if (role === undefined)
-    invalid(
-      { code: 'RoleDefinitionDoesNotExist', status: 400 },
-      properties.at('roleDefinitionId'),
-      'The specified role definition does not exist.',
-    )
-  if (!guid.test(principalId))
-    invalid(
-      { code: 'InvalidPrincipalId' },
-      properties.at('principalId'),
-      'A valid principal ID must be provided for role assignment.',
-    )
-  fields.assertSound()
+  const asked = await readAssignment(plane, request)
+  const { role, principalId, condition, description } = asked
   const scope = scopeOf(request.path)
-  assertAssignable(role!, scope)
+  const name = param(request, 'assignment')
+  assertAssignable(role, scope)
   await requireScope(plane, scope)
-  const principalType = await typeOfPrincipal(plane, principalId, givenType)
+  const principalType = await typeOfPrincipal(plane, principalId, asked.principalType)
+  const before = await plane.access.find(scope, name)
+  if (before !== undefined && condition !== undefined) await assertOwnerLeft(plane, before)
   const { assignment, created } = await plane.access.assign({
     scope,
     name,
     principalId,
     principalType,
-    roleId: role!.id,
+    roleId: role.id,
+    condition,
+    description,
     by: request.caller.objectId,
     asker: onBehalfOf(request),
   })
   return { status: created ? 201 : 200, body: view(assignment) }
+}
+
+async function remove(plane: Plane, request: ArmRequest, view: (row: Assignment) => unknown): Promise<ArmReply> {
+  const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
+  if (found === undefined) return { status: 204 }
+  await assertOwnerLeft(plane, found)
+  await plane.access.remove(onBehalfOf(request), found.scope, found.name)
+  return ok(view(found))
 }
 
 /** From the directory. For a principal that is not there (yet), the client's value is used: a role without its principal grants nothing. */
@@ -150,11 +137,11 @@ function assertAssignable(role: RoleDefinition, scope: string): void {
   })
 }
 
-/** A subscription without an owner could never be repaired through this wire. */
+/** A subscription without an owner could never be repaired through this wire. One with a condition is none. */
 async function assertOwnerLeft(plane: Plane, gone: Assignment): Promise<void> {
   const key = keyOf(`/subscriptions/${plane.subscriptionId}`)
   const owner = roles[0]!.id
-  const isOwner = (row: Assignment): boolean => row.role_id === owner && row.scope === key
+  const isOwner = (row: Assignment): boolean => row.role_id === owner && row.scope === key && !isConditional(row)
   if (!isOwner(gone)) return
   const others = (await plane.access.list()).filter((row) => isOwner(row) && row.name !== gone.name)
   if (others.length > 0) return

@@ -43,7 +43,7 @@ export function exportRoutes(plane: Plane): Route[] {
 async function exportGroup(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const group = await plane.resources.requireGroup(request.path)
   const fields = new Fields(request.body)
-  const named = fields.texts('resources').map((id) => id.toLowerCase())
+  const named = fields.texts('resources', 800).map((id) => id.toLowerCase())
   fields.assertSound()
   const all = await plane.resources.list({ groupId: group.id })
   const wanted = all.filter(

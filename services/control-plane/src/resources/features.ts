@@ -32,7 +32,9 @@ export function featureRoutes(plane: Plane): Route[] {
     const offered = offeredIn(plane.types, namespace).length > 0
     throw new ServiceError({
       code: 'FeatureNotFound',
-      message: `The feature '${feature.slice(0, 80)}' could not be found in '${namespace.slice(0, 80)}'. Everything this installation offers works without registration.`,
+      message:
+        `The feature '${feature.slice(0, 80)}' could not be found in '${namespace.slice(0, 80)}'. Everything this ` +
+        'installation offers works without registration.',
       expected: offered ? (known[namespace] ?? []).join(', ') || 'no feature' : 'a namespace of this installation',
       found: feature.slice(0, 80),
       remedy: 'Skip the registration.',

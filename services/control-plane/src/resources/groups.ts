@@ -1,6 +1,6 @@
 import type { AskedBy, ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition } from '@strongroom/platform'
-import { covers, groupRead } from '../arm/access.ts'
+import { groupRead } from '../arm/access.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
@@ -9,9 +9,10 @@ import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import { requireLocation } from '../arm/regions.ts'
+import { ScopeSet } from '../arm/roles/scope-set.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-import { removeAllIn } from '../types/removal.ts'
+import { removeAllIn, requireAlongGroup } from '../types/removal.ts'
 import { parseFilter } from './inventory.ts'
 
 const type = 'Microsoft.Resources/resourceGroups'
@@ -33,9 +34,12 @@ export function groupRoutes(plane: Plane): Route[] {
   return [
     route.get(list, groupRead, async (request) => {
       const matches = parseFilter(request.query['$filter'], ['tagName', 'tagValue'])
-      const scopes = await plane.access.scopesAllowing(request.caller.objectId, groupRead)
-      const mayRead = ({ key }: Resource): boolean => scopes.some((scope) => covers(scope, key))
-      return await listPage(plane, request, { type, keep: (group) => mayRead(group) && matches(group), view })
+      const readable = new ScopeSet(await plane.access.scopesAllowing(request.caller.objectId, groupRead))
+      return await listPage(plane, request, {
+        type,
+        keep: (group) => readable.covers(group.key) && matches(group),
+        view,
+      })
     }),
     route.get(groupPath, groupRead, async (request) => ok(view(await plane.resources.requireGroup(request.path)))),
     route.head(groupPath, groupRead, async (request) => ({
@@ -55,16 +59,23 @@ export function groupRoutes(plane: Plane): Route[] {
     }),
     route.delete(groupPath, `${action}/delete`, async (request) => {
       const group = await plane.resources.requireGroup(request.path)
+      await requireAlongGroup(plane, onBehalfOf(request), group.id)
       const operation = await plane.resources.transaction(async (tx) => {
         await plane.resources.change(
           tx,
           group.id,
           (current) => void (current.body.properties['provisioningState'] = 'Deleting'),
         )
-        return await begin(plane.outer, tx, 'group.delete', group, request.caller, {
-          id: group.id,
-          asker: onBehalfOf(request),
-        })
+        return await begin(
+          plane.outer,
+          tx,
+          'group.delete',
+          { resource: group, asker: request.caller },
+          {
+            id: group.id,
+            asker: onBehalfOf(request),
+          },
+        )
       })
       return accepted(plane, request, group, operation)
     }),
@@ -76,7 +87,9 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   if (!/^[\p{L}\p{N}_().-]{0,89}[\p{L}\p{N}_()-]$/u.test(name)) {
     throw new ServiceError({
       code: 'ResourceGroupNameInvalid',
-      message: `The resource group name '${name.slice(0, 100)}' is invalid: 1 to 90 letters, digits, '_', '-', '.', '(' and ')', not ending with '.'.`,
+      message:
+        `The resource group name '${name.slice(0, 100)}' is invalid: 1 to 90 letters, digits, '_', '-', '.', '(' ` +
+        "and ')', not ending with '.'.",
       target: 'name',
       found: name.slice(0, 100),
     })
@@ -93,6 +106,8 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
     if (made !== undefined) return { status: 201, body: view(made) }
   }
   const group = await plane.resources.requireGroup(request.path)
+  // Another request may have been quicker.
+  checkPreconditions(request, group)
   if (group.location !== location) {
     throw new ServiceError({
       code: 'InvalidResourceGroupLocation',
@@ -117,7 +132,9 @@ function deletionBlocked(groupId: string, details: ErrorDetail[]): ServiceError 
   const ids = details.map(({ target }) => `'${target}'`).join(', ')
   return new ServiceError({
     code: 'ResourceGroupDeletionBlocked',
-    message: `Deletion of resource group '${groupId.split('/')[4]}' failed as resources with identifiers ${ids} could not be deleted. The provisioning state of the resource group will be rolled back.`,
+    message:
+      `Deletion of resource group '${groupId.split('/')[4]}' failed as resources with identifiers ${ids} could not ` +
+      'be deleted. The provisioning state of the resource group will be rolled back.',
     target: groupId,
     remedy: 'Delete what uses them in other groups first, then delete the group again.',
     details,

@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import { termsOf } from '../arm/filter-terms.ts'
 import { listPage } from '../arm/list-page.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
@@ -17,7 +18,7 @@ type Property = (typeof properties)[number]
  */
 export function parseFilter(text: string | undefined, allowed: readonly Property[] = properties): Test {
   if (text === undefined || text.trim() === '') return () => true
-  const wanted = text.split(/(?<!\s)\s+and\s+/i).map((term): { property: Property; value: string } => {
+  const wanted = termsOf(text).map((term): { property: Property; value: string } => {
     const [, name, value] = /^\(*\s*(\w+)\s+eq\s+'([^']*)'\s*\)*$/.exec(term.trim()) ?? []
     const property = allowed.find((each) => each.toLowerCase() === name?.toLowerCase())
     if (property !== undefined && value !== undefined) return { property, value }

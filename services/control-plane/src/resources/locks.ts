@@ -43,6 +43,8 @@ export function lockRoutes(plane: Plane): Route[] {
         const name = param(request, 'lock')
         const fields = new Fields(request.body)
         const properties = fields.object('properties')
+        fields.only('id', 'name', 'type', 'properties', 'systemData')
+        properties.only('level', 'notes')
         const level = properties.oneOf('level', ['CanNotDelete', 'ReadOnly'])
         const notes = properties.text('notes') ?? ''
         const invalid = (target: string, expected: string): void =>

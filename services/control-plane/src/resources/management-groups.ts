@@ -1,6 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
-import { roles } from '../arm/built-in-roles.ts'
+import { isConditional } from '../arm/roles/grant.ts'
+import { roles } from '../arm/roles/built-in-roles.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, signedIn, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
@@ -52,28 +53,34 @@ async function elevate(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const mayElevate = caller.objectId.toLowerCase() === plane.ownerObjectId.toLowerCase()
   const role = roles.find(({ name }) => name === 'User Access Administrator')
   if (role === undefined) throw new TypeError('there is no such role')
+  const record = async (status: number): Promise<void> =>
+    await plane.activity.write({ caller: caller.objectId, action, resourceId: path, status, correlationId })
   if (!mayElevate) {
+    await record(403)
     throw new ServiceError({
       code: 'AuthorizationFailed',
-      message: `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform action '${action}' over scope '/'.`,
+      message:
+        `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform ` +
+        `action '${action}' over scope '/'.`,
       expected: 'the owner of the installation',
       found: caller.objectId,
       remedy: 'Ask the owner of the installation for a role.',
     })
   }
-  const held = (await plane.access.heldBy(caller.objectId)).some(
+  const held = (await plane.access.heldBy(caller.objectId)).filter(
     (each) => each.scope === '/' && each.role_id === role.id,
   )
-  if (!held)
+  if (held.every(isConditional))
     await plane.access.assign({
       scope: '/',
-      name: plane.newId(),
+      // The same role is assigned once: without its condition from now on.
+      name: held.find((each) => each.principal_id === caller.objectId.toLowerCase())?.name ?? plane.newId(),
       principalId: caller.objectId,
       principalType: 'ServicePrincipal',
       roleId: role.id,
       by: caller.objectId,
       asker: onBehalfOf({ caller }),
     })
-  await plane.activity.write({ caller: caller.objectId, action, resourceId: path, status: 200, correlationId })
+  await record(200)
   return { status: 200 }
 }

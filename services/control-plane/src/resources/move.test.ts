@@ -120,7 +120,9 @@ describeStores('moving resources between groups', (open) => {
     expect(await code([])).toBe('InvalidRequestContent')
     expect(await code([vnet], group)).toBe('InvalidRequestContent')
     expect(await code([vnet], `${subscription}/resourceGroups/none`)).toBe('ResourceGroupNotFound')
-    expect(await code([vnet], '/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg2')).toBe('InvalidRequestContent') // prettier-ignore
+    expect(await code([vnet], '/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg2')).toBe(
+      'InvalidRequestContent',
+    )
     expect(await code([there(vnet)])).toBe('InvalidRequestContent')
     expect(await code([`${vnet}/subnets/default`])).toBe('InvalidRequestContent')
     expect(await code([`${group}/../rg2/providers/Microsoft.Network/virtualNetworks/x`])).toBe('InvalidRequestContent')
@@ -139,6 +141,10 @@ describeStores('moving resources between groups', (open) => {
     expect((await move(plane, [ip], { as: robot })).body.error.code).toBe('AuthorizationFailed')
     await assign(plane, group, roles.contributor, 1)
     expect((await move(plane, [ip], { as: robot })).body.error.code).toBe('LinkedAuthorizationFailed')
+    // The same answer, whether or not there is such a group.
+    expect((await move(plane, [ip], { as: robot, to: `${target}-none` })).body.error.code).toBe(
+      'LinkedAuthorizationFailed',
+    )
     await assign(plane, target, roles.contributor, 2)
     await assign(plane, target, roles.administrator, 3)
     expect((await move(plane, [vault], { as: robot })).body.error.code).toBe('LinkedAuthorizationFailed')
@@ -174,7 +180,9 @@ describeStores('moving resources between groups', (open) => {
     expect((await assign(plane, vault, roles.administrator, 6)).status).toBe(201)
     const after = plane.wire.vaults.live.get('half')
     expect([after?.resourceId, after?.grants.length]).toEqual([vault, 1])
-    expect((await plane.send('PUT', there(vault), { location: 'westeurope', properties })).body.error.code).toBe('VaultAlreadyExists') // prettier-ignore
+    expect((await plane.send('PUT', there(vault), { location: 'westeurope', properties })).body.error.code).toBe(
+      'VaultAlreadyExists',
+    )
   })
 
   it('stops at read-only locks, and takes the resource’s own lock along', async () => {
@@ -200,7 +208,13 @@ describeStores('moving resources between groups', (open) => {
 
 it('nothing moves while an operation of it, or of the VM that has it, goes on', () => {
   const of = (type: string, provisioningState: string): Resource =>
-    ({ id: `${group}/providers/${type}/a`, type: type.toLowerCase(), name: 'a', body: { properties: { provisioningState } }, internal: { managedBy: '' } }) as unknown as Resource // prettier-ignore
+    ({
+      id: `${group}/providers/${type}/a`,
+      type: type.toLowerCase(),
+      name: 'a',
+      body: { properties: { provisioningState } },
+      internal: { managedBy: '' },
+    }) as unknown as Resource
   const disk = of('Microsoft.Compute/disks', 'Succeeded')
   const free = { taken: false, holder: undefined, busy: undefined }
   expect(moveProblem(resourceTypes, disk, free)).toBeUndefined()

@@ -28,8 +28,8 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
   const sourceId = request.path.split('/').slice(0, 5).join('/')
   await plane.resources.requireGroup(sourceId)
   const { ids, target } = readRequest(request.body, sourceId)
-  await plane.resources.requireGroup(target)
   await requireRights(plane, request, ids, target)
+  await plane.resources.requireGroup(target)
   await plane.resources.transaction(async (tx) => {
     // In one order, so that two opposite moves do not deadlock.
     const groups = new Map<string, Resource>()
@@ -54,7 +54,9 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
       throw new ServiceError({
         ...problems[0]?.innererror,
         code: 'ResourceMoveProviderValidationFailed',
-        message: `Resource move validation failed. Please see details. Diagnostic information: request correlation id '${request.correlationId}'.`,
+        message:
+          'Resource move validation failed. Please see details. Diagnostic information: request correlation id ' +
+          `'${request.correlationId}'.`,
         target: problems[0]?.target ?? sourceId,
         details: problems,
       })
@@ -83,23 +85,47 @@ async function holderOf(plane: Plane, tx: Db, resource: Resource): Promise<Resou
 
 function readRequest(body: unknown, sourceId: string): { ids: string[]; target: string } {
   const fields = new Fields(body)
-  const ids = [...new Map(fields.texts('resources').map((id) => [keyOf(id), id])).values()]
+  const ids = [...new Map(fields.texts('resources', 800).map((id) => [keyOf(id), id])).values()]
   const target = withoutFinalSlashes(fields.text('targetResourceGroup') ?? '')
   const invalid = (at: string, message: string, expected: string, found: string, remedy: string): void =>
     fields.problem({ code: 'InvalidRequestContent', message, target: at, expected, found, remedy })
   if (ids.length === 0 || ids.length > most)
-    invalid('resources', 'The number of resources to move is out of range.', `1 to ${most} ids`, `${ids.length}`, 'Name the resources to move.') // prettier-ignore
+    invalid(
+      'resources',
+      'The number of resources to move is out of range.',
+      `1 to ${most} ids`,
+      `${ids.length}`,
+      'Name the resources to move.',
+    )
   for (const id of ids) {
     const parts = id.split('/').length
     if (parseResourceId(id) !== undefined && parts === 9 && keyOf(id).startsWith(`${keyOf(sourceId)}/`)) continue
-    invalid('resources', `'${id.slice(0, 200)}' is not a resource of the source group.`, `an id below ${sourceId}, of a top-level resource`, id.slice(0, 200), 'Move the resources of one group at a time; nested resources move along.') // prettier-ignore
+    invalid(
+      'resources',
+      `'${id.slice(0, 200)}' is not a resource of the source group.`,
+      `an id below ${sourceId}, of a top-level resource`,
+      id.slice(0, 200),
+      'Move the resources of one group at a time; nested resources move along.',
+    )
   }
   const own = sourceId.split('/')[2] ?? ''
   const form = /^\/subscriptions\/([^/]+)\/resourceGroups\/[^/]+$/i.exec(target)
   if (form === null || form[1]?.toLowerCase() !== own.toLowerCase())
-    invalid('targetResourceGroup', 'The target is not a resource group of this subscription.', `/subscriptions/${own}/resourceGroups/NAME`, target.slice(0, 200), 'An installation has one subscription.') // prettier-ignore
+    invalid(
+      'targetResourceGroup',
+      'The target is not a resource group of this subscription.',
+      `/subscriptions/${own}/resourceGroups/NAME`,
+      target.slice(0, 200),
+      'An installation has one subscription.',
+    )
   else if (keyOf(target) === keyOf(sourceId))
-    invalid('targetResourceGroup', 'The source and the target are the same group.', 'another group', target, 'Name the group to move to.') // prettier-ignore
+    invalid(
+      'targetResourceGroup',
+      'The source and the target are the same group.',
+      'another group',
+      target,
+      'Name the group to move to.',
+    )
   fields.assertSound()
   return { ids, target }
 }

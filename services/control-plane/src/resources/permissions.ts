@@ -1,5 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
-import { covers } from '../arm/access.ts'
+import { covers, type Assignment } from '../arm/access.ts'
+import { conditionVersion } from '../arm/roles/condition/condition.ts'
+import { isConditional } from '../arm/roles/grant.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
@@ -7,6 +9,15 @@ import type { Plane } from '../plane.ts'
 import { requireScope, scopeOf, scopePaths } from './scopes.ts'
 
 const authorization = 'Microsoft.Authorization'
+
+async function permissionsOf(plane: Plane, held: Assignment): Promise<object[]> {
+  const role = await plane.access.role(held.role_id)
+  if (role === undefined) return []
+  const { actions, notActions, dataActions = [], notDataActions = [] } = role
+  const { condition } = held
+  const limited = isConditional(held) && { condition, conditionVersion }
+  return [{ actions, notActions, dataActions, notDataActions, ...limited }]
+}
 
 /** The caller's rights at a scope, and the deny assignments there: none, because only Azure creates them. */
 export function permissionRoutes(plane: Plane): Route[] {
@@ -23,20 +34,8 @@ export function permissionRoutes(plane: Plane): Route[] {
         )
         // Without a role there, the existence of the scope is not revealed.
         if (held.length > 0) await requireScope(plane, at)
-        const roles = await Promise.all(held.map(async ({ role_id: id }) => await plane.access.role(id)))
-        const value = roles.flatMap((role) =>
-          role === undefined
-            ? []
-            : [
-                {
-                  actions: role.actions,
-                  notActions: role.notActions,
-                  dataActions: role.dataActions ?? [],
-                  notDataActions: role.notDataActions ?? [],
-                },
-              ],
-        )
-        return ok({ value })
+        const value = await Promise.all(held.map(async (each) => await permissionsOf(plane, each)))
+        return ok({ value: value.flat() })
       },
     } satisfies Route,
     {

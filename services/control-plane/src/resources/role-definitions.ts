@@ -14,6 +14,8 @@ const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /** `*`, or a provider's operation with `*` for parts. */
 const actionForm = /^(\*|[A-Za-z*][A-Za-z0-9.*]*(\/[A-Za-z0-9.*]+)+)$/
 const limit = 200
+const written = ['roleName', 'description', 'permissions', 'assignableScopes']
+const lists = ['actions', 'notActions', 'dataActions', 'notDataActions']
 
 const isBuiltIn = (role: RoleDefinition): boolean => roles.some(({ id }) => id === role.id)
 
@@ -106,14 +108,22 @@ async function requireEverywhere(
   for (const scope of new Set(scopes.map(keyOf))) await plane.access.require(request.caller, action, scope)
 }
 
+/** As many as the vaults take. */
+const mostActions = 256
+
 function readRole(request: ArmRequest): RoleDefinition {
   const id = param(request, 'role').toLowerCase()
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
-  const permissions = properties.list('permissions')
-  const texts = (name: string): string[] => permissions.flatMap((each) => each.texts(name))
+  const permissions = properties.list('permissions', 100)
+  fields.only('id', 'name', 'type', 'properties', 'systemData')
+  properties.only(...written, 'type', 'createdOn', 'createdBy', 'updatedOn', 'updatedBy')
+  // Azure has conditions in permissions of its own roles alone.
+  for (const each of permissions) each.only(...lists)
+  properties.oneOf('type', ['CustomRole'])
+  const texts = (name: string): string[] => permissions.flatMap((each) => each.texts(name, 1_000))
   const name = properties.text('roleName') ?? ''
-  const given = properties.texts('assignableScopes')
+  const given = properties.texts('assignableScopes', 2_000)
   const invalid = (code: SettledCode, target: string, expected: string, found: string): void =>
     fields.problem({
       code,
@@ -140,6 +150,10 @@ function readRole(request: ArmRequest): RoleDefinition {
     dataActions: texts('dataActions'),
     notDataActions: texts('notDataActions'),
   }
+  // Every request of whoever holds the role is compared with its actions (attack W22).
+  for (const [list, { length }] of Object.entries(rights))
+    if (length > mostActions)
+      invalid('InvalidActionOrNotAction', `properties.permissions.${list}`, `at most ${mostActions}`, String(length))
   const wrong = Object.values(rights)
     .flat()
     .find((each) => each.length > 200 || !actionForm.test(each))

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
 import {
@@ -91,6 +92,34 @@ describe('an interface', () => {
     ])
   })
 
+  it('tells nothing of what its reader may not read: of a security group, of its subnet’s, of its network (attack W46)', async () => {
+    const reader = '0f2a9f3e-0000-4000-8000-00000000d004'
+    const give = async (scope: string): Promise<void> => {
+      // Network Contributor.
+      const roleDefinitionId = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/4d97b98b-1d4f-4787-a291-c67834d212e7`
+      const properties = { roleDefinitionId, principalId: reader, principalType: 'ServicePrincipal' }
+      const path = `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
+      expect((await plane.send('PUT', path, { properties })).status).toBe(201)
+    }
+    const subnet = `${networkPath('virtualNetworks', 'vnet')}/subnets/default`
+    const nsg = { id: networkPath('networkSecurityGroups', 'vm1NSG') }
+    const properties = { addressPrefix: '10.0.0.0/24', networkSecurityGroup: nsg }
+    expect((await plane.send('PUT', subnet, { properties })).status).toBe(200)
+    const ask = async (name: string): Promise<Loose> =>
+      (await plane.send('POST', `${nic}/${name}`, undefined, { as: reader })).body.value
+    await give(nic)
+    expect(await ask('effectiveNetworkSecurityGroups')).toEqual([])
+    expect((await ask('effectiveRouteTable')).map(({ nextHopType }: Loose) => nextHopType)).toEqual(['Internet'])
+    await give(nsg.id)
+    await give(networkPath('virtualNetworks', 'vnet'))
+    expect((await ask('effectiveNetworkSecurityGroups')).map(({ association }: Loose) => association)).toEqual([
+      { networkInterface: { id: nic } },
+      { subnet: { id: subnet } },
+    ])
+    expect(await ask('effectiveRouteTable')).toHaveLength(2)
+    await plane.send('PUT', subnet, { properties: { addressPrefix: '10.0.0.0/24' } })
+  })
+
   it('is counted with the other resources of its region', async () => {
     const { value } = (await get(`${subscription}/providers/Microsoft.Network/locations/westeurope/usages`)).body
     const used = Object.fromEntries(
@@ -151,7 +180,10 @@ describe('a disk of an old version’s request', () => {
     for (const type of ['disks', 'snapshots']) {
       const path = `${group}/providers/Microsoft.Compute/${type}/copy`
       const properties = { creationData: { createOption: 'Copy', sourceUri: source } }
-      const { status, body } = await plane.send('PUT', `${path}?api-version=2017-03-30`, { location: 'westeurope', properties }) // prettier-ignore
+      const { status, body } = await plane.send('PUT', `${path}?api-version=2017-03-30`, {
+        location: 'westeurope',
+        properties,
+      })
       expect([status, body.error]).toEqual([expect.any(Number), undefined])
       expect(body.properties.creationData.sourceResourceId).toBe(source)
     }

@@ -1,17 +1,16 @@
-import { Fields, type Problem } from '../arm/fields.ts'
-import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { Fields } from '../arm/fields.ts'
+import { ok, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
+import { tagProblems } from '../arm/tag-limits.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-import { insertIfAbsent } from '../store/rows.ts'
 import { scopeOf, scopePaths } from './scopes.ts'
 
 type Tags = Record<string, string>
 
-const mostTags = 50
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** Tags as a resource at every scope, and the subscription's list of tag names. */
+/** Tags as a resource at every scope, and the subscription's list of tags in use. */
 export function tagRoutes(plane: Plane): Route[] {
   const type = 'Microsoft.Resources/tags'
   // A nested resource has no tags.
@@ -49,7 +48,7 @@ export function tagRoutes(plane: Plane): Route[] {
       }),
     ]
   })
-  return [...routes, ...tagNameRoutes(plane)]
+  return [...routes, tagNameRoute(plane)]
 }
 
 /** A name with a value is removed only if the value matches. */
@@ -91,7 +90,7 @@ async function changeTags(plane: Plane, scope: string, change: (before: Tags) =>
   const checked = (before: Tags): Tags => {
     const tags = change(before)
     const fields = new Fields({})
-    for (const problem of tagProblems(tags)) fields.problem(problem)
+    for (const problem of tagProblems(tags, 'properties.tags')) fields.problem(problem)
     fields.assertSound()
     return tags
   }
@@ -110,8 +109,7 @@ async function changeTags(plane: Plane, scope: string, change: (before: Tags) =>
     let tags: Tags = {}
     await plane.resources.change(tx, scope, (resource) => {
       tags = checked(resource.body.tags ?? {})
-      if (Object.keys(tags).length === 0) delete resource.body.tags
-      else resource.body.tags = tags
+      resource.body.tags = tags
       // A VM's body is rebuilt from its model at every change.
       const model = resource.internal['model'] as { tags?: Tags } | undefined
       if (model?.tags !== undefined) model.tags = tags
@@ -120,85 +118,29 @@ async function changeTags(plane: Plane, scope: string, change: (before: Tags) =>
   })
 }
 
-/** Azure's limits on tags. */
-function tagProblems(tags: Tags): Problem[] {
-  const problem = (message: string, found: string): Problem => ({
-    code: 'InvalidTag',
-    message,
-    target: 'tags',
-    found,
-  })
-  const names = Object.keys(tags)
-  return [
-    ...(names.length > mostTags ? [problem(`A resource has at most ${mostTags} tags.`, String(names.length))] : []),
-    ...names
-      .filter((name) => name === '' || name.length > 512 || /[<>%&\\?/]/.test(name))
-      .map((name) => problem('A tag name has 1 to 512 characters without < > % & \\ ? /.', name.slice(0, 80))),
-    ...Object.entries(tags)
-      .filter(([, value]) => value.length > 256)
-      .map(([name, value]) =>
-        problem(`The value of tag '${name}' is longer than 256 characters.`, String(value.length)),
-      ),
-  ]
-}
-
-/** Predefined names and values, with their number of uses. */
-function tagNameRoutes(plane: Plane): Route[] {
-  const base = `${subscriptionPath}/tagNames`
-  const action = 'Microsoft.Resources/subscriptions/tagNames'
-  const count = (value: number): object => ({ type: value === 0 ? 'Total' : 'Partial', value })
+/** Names and values in use, with their number of uses. There are no predefined ones: they would have no effect. */
+function tagNameRoute(plane: Plane): Route {
+  const base = `/subscriptions/${plane.subscriptionId}/tagNames`
+  const count = (value: number): object => ({ type: 'Partial', value })
   const list = async (): Promise<Record<string, unknown>[]> => {
-    const rows = await plane.resources.db.selectFrom('tag_name').selectAll().orderBy('name').orderBy('value').execute()
-    const uses = (await plane.resources.list({})).flatMap((resource) => Object.entries(resource.body.tags ?? {}))
     const names = new Map<string, Map<string, number>>()
-    for (const { name, value } of rows) {
-      const values = names.get(name) ?? new Map<string, number>()
-      if (value !== '') values.set(value, 0)
-      names.set(name, values)
-    }
-    for (const [name, value] of uses) {
-      const values = names.get(name) ?? new Map<string, number>()
-      names.set(name, values.set(value, (values.get(value) ?? 0) + 1))
-    }
+    for (const { body } of await plane.resources.list({}))
+      for (const [name, value] of Object.entries(body.tags ?? {})) {
+        const values = names.get(name) ?? new Map<string, number>()
+        names.set(name, values.set(value, (values.get(value) ?? 0) + 1))
+      }
     return [...names].map(([tagName, values]) => ({
-      id: `/subscriptions/${plane.subscriptionId}/tagNames/${tagName}`,
+      id: `${base}/${tagName}`,
       tagName,
       count: count([...values.values()].reduce((sum, each) => sum + each, 0)),
       values: [...values].map(([tagValue, used]) => ({
-        id: `/subscriptions/${plane.subscriptionId}/tagNames/${tagName}/tagValues/${tagValue}`,
+        id: `${base}/${tagName}/tagValues/${tagValue}`,
         tagValue,
         count: count(used),
       })),
     }))
   }
-  const put = async (request: ArmRequest): Promise<ArmReply> => {
-    const name = param(request, 'tag')
-    const value = request.params['value'] ?? ''
-    const fields = new Fields({})
-    for (const problem of tagProblems({ [name]: value })) fields.problem(problem)
-    fields.assertSound()
-    const entries = value === '' ? [''] : ['', value]
-    let made = false
-    for (const each of entries)
-      made = await insertIfAbsent(plane.resources.db.insertInto('tag_name').values({ name, value: each }))
-    const id = `/subscriptions/${plane.subscriptionId}/tagNames/${name}`
-    const body =
-      value === ''
-        ? { id, tagName: name, count: count(0), values: [] }
-        : { id: `${id}/tagValues/${value}`, tagValue: value, count: count(0) }
-    return { status: made ? 201 : 200, body }
-  }
-  const remove = async (request: ArmRequest): Promise<ArmReply> => {
-    const value = request.params['value']
-    let query = plane.resources.db.deleteFrom('tag_name').where('name', '=', param(request, 'tag'))
-    if (value !== undefined) query = query.where('value', '=', value)
-    return { status: Number((await query.executeTakeFirst()).numDeletedRows) > 0 ? 200 : 204 }
-  }
-  return [
-    route.get(base, `${action}/read`, async () => ok({ value: await list() })),
-    route.put(`${base}/{tag}`, `${action}/write`, put),
-    route.delete(`${base}/{tag}`, `${action}/delete`, remove),
-    route.put(`${base}/{tag}/tagValues/{value}`, `${action}/tagValues/write`, put),
-    route.delete(`${base}/{tag}/tagValues/{value}`, `${action}/tagValues/delete`, remove),
-  ]
+  return route.get(`${subscriptionPath}/tagNames`, 'Microsoft.Resources/subscriptions/tagNames/read', async () =>
+    ok({ value: await list() }),
+  )
 }

@@ -41,35 +41,7 @@ interface QuotaRequestTable {
   decided_at: string | null
 }
 
-interface BudgetTable {
-  /** Lower-case scope and name; the display members keep their case. */
-  scope: string
-  name: string
-  display_scope: string
-  display_name: string
-  /** Budget as JSON. */
-  definition: string
-  etag: string
-  created_at: string
-}
-
-interface BudgetAlertTable {
-  id: string
-  /** Of the budget. */
-  scope: string
-  budget: string
-  /** Name of the notification whose threshold was reached. */
-  notification: string
-  /** First day of the period, YYYY-MM-DD. */
-  period: string
-  /** What the alert shows, as JSON. */
-  details: string
-  raised_at: string
-}
-
 export interface BillingTables {
-  budget: BudgetTable
-  budget_alert: BudgetAlertTable
   usage_interval: UsageIntervalTable
   meter_anchor: MeterAnchorTable
   setting: SettingTable

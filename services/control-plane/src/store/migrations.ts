@@ -2,6 +2,7 @@ import type { Migration } from '@strongroom/platform'
 import { sql } from 'kysely'
 import { billingMigrations } from './billing-migrations.ts'
 import { fleetMigrations } from './fleet-migrations.ts'
+import { restorePointMigration } from './restore-point-migration.ts'
 
 export const migrations: Record<string, Migration> = {
   '0001-resources': {
@@ -110,4 +111,19 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0022-assignment-conditions': {
+    async up(db) {
+      for (const column of ['condition', 'description'])
+        await db.schema.alterTable('role_assignment').addColumn(column, 'text').execute()
+    },
+  },
+  '0023-refusals-left-out': {
+    async up(db) {
+      await db.schema
+        .alterTable('activity')
+        .addColumn('left_out', 'integer', (c) => c.notNull().defaultTo(0))
+        .execute()
+    },
+  },
+  '0024-restore-points': restorePointMigration,
 }

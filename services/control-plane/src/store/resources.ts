@@ -53,7 +53,7 @@ export interface ResourceWatch {
 }
 
 /** Tables of what is attached to a scope and deleted with it. */
-const atScopes = ['role_assignment', 'management_lock', 'budget', 'budget_alert'] as const
+const atScopes = ['role_assignment', 'management_lock'] as const
 
 /** The rows behind every resource. Methods with `tx` run inside the caller's transaction. */
 export class ResourceStore {
@@ -93,7 +93,9 @@ export class ResourceStore {
     throw new ServiceError({
       code: 'ResourceNotFound',
       status: 404,
-      message: `The Resource '${parsed?.type ?? ''}/${parsed?.names.join('/') ?? id}' under resource group '${group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix`,
+      message:
+        `The Resource '${parsed?.type ?? ''}/${parsed?.names.join('/') ?? id}' under resource group '${group}' was ` +
+        'not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix',
     })
   }
 
@@ -270,7 +272,7 @@ export class ResourceStore {
     }
     await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
     await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
-    // A later resource of the same name inherits neither rights nor locks nor budgets.
+    // A later resource of the same name inherits neither rights nor locks.
     for (const table of atScopes) await this.#removeAt(tx, table, keyOf(id))
   }
 

@@ -59,6 +59,9 @@ export interface RoleAssignmentTable {
   role_id: string
   created_at: string
   created_by: string
+  /** In Azure's format 2.0; without one the role is granted unconditionally. */
+  condition?: string | null | undefined
+  description?: string | null | undefined
 }
 
 interface ActivityTable {
@@ -73,6 +76,8 @@ interface ActivityTable {
   correlation_id: string
   /** The operation that continued after the answer; empty if none. */
   operation_id: string
+  /** Failed requests of this caller that have no row, after this one and in the same hour. */
+  left_out: number
 }
 
 interface OperationNoteTable {
@@ -137,7 +142,6 @@ export interface Tables extends BillingTables, FleetTables {
   management_lock: ManagementLockTable
   role_definition: RoleDefinitionTable
   subscription_tag: NamedValueTable
-  tag_name: NamedValueTable
   simulated_instance: SimulatedInstanceTable
   simulated_disk: SimulatedDiskTable
 }

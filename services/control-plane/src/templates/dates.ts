@@ -1,3 +1,4 @@
+import { isDay } from '@strongroom/contract'
 import { TemplateError } from './template-error.ts'
 
 const pad = (value: number, digits: number): string => String(value).padStart(digits, '0')
@@ -29,11 +30,17 @@ export function formatTime(at: Date, format: string = 'yyyyMMddTHHmmssZ'): strin
   )
 }
 
+/** Milliseconds since 1970; NaN for what is not a date, also for a day that a month lacks. */
+export function instantOf(text: string): number {
+  const [day] = /^\d{4}-\d\d-\d\d/.exec(text) ?? []
+  return day === undefined || isDay(day) ? Date.parse(text) : Number.NaN
+}
+
 /** Adds an ISO 8601 duration such as P3Y, -P9D or PT1H. @throws TemplateError */
 export function dateTimeAdd(base: string, duration: string, format: string | undefined): string {
   const compact = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(base)
   const iso = compact === null ? base : `${compact.slice(1, 4).join('-')}T${compact.slice(4, 7).join(':')}Z`
-  const at = new Date(iso)
+  const at = new Date(instantOf(iso))
   const match = /^(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/.exec(
     duration,
   )

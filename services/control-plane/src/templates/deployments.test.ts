@@ -273,7 +273,8 @@ describe('a deployment', () => {
     const role = (
       await plane.send(
         'GET',
-        `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName%20eq%20'Network%20Contributor'`,
+        `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/` +
+          "roleDefinitions?$filter=roleName%20eq%20'Network%20Contributor'",
       )
     ).body.value[0]
     await plane.send(

@@ -15,10 +15,13 @@ import { prepare, type DeploymentInput, type Prepared } from './input.ts'
 import { Progress } from './progress.ts'
 import { deleteOthers, keysOf, redact, runTemplate, type ResourceOutcome, type RunContext } from './run.ts'
 import { TemplateError } from './template-error.ts'
+import { templateFuel } from './template-fuel.ts'
 import { objectAt } from './parameters.ts'
 import { deploymentType, openScope, scopeIdOf, type DeploymentScope } from './scope.ts'
 import { holdsSecrets } from './types.ts'
-import { isObject, type Obj } from './values.ts'
+import { evaluateKnown } from './evaluate-known.ts'
+import type { PlannedResource } from './plan.ts'
+import { isObject, memberOf, type Obj, type Value } from './values.ts'
 
 export interface DeploymentInternal {
   template: Obj
@@ -113,7 +116,7 @@ export class Deployments {
             const { params } = step
             const input = { ...params.input, parameters: { ...params.input.parameters, ...this.#secrets(params) } }
             const scope = await openScope(this.#plane, scopeIdOf(params.id), input.location)
-            const prepared = await prepare(this.#plane, { scope, input, caller: params.caller })
+            const prepared = await prepare(this.#plane, { scope, input, caller: params.caller, fuel: templateFuel() })
             const c = this.#context({ ...params, signal: step.signal })
             try {
               const outputs = await runTemplate(c, input, prepared)
@@ -273,6 +276,8 @@ export function deploymentProperties(
   }
 }
 
+const propertiesIn = ({ raw }: PlannedResource): Value => memberOf(raw, 'properties')?.value ?? {}
+
 /** The resource manager must have every type, and the caller must be allowed to write it. */
 export async function preflight(plane: Plane, caller: Caller, prepared: Prepared): Promise<void> {
   for (const each of prepared.resources) {
@@ -280,7 +285,8 @@ export async function preflight(plane: Plane, caller: Caller, prepared: Prepared
     if (!plane.dispatcher.knows('PUT', each.id)) {
       const instead = substituteFor(each.type)
       throw new TemplateError(
-        `The resource type '${each.type}' of '${each.name}' is not offered by this installation${instead === undefined ? '' : `. ${instead.replace(/\.$/, '')}`}`,
+        `The resource type '${each.type}' of '${each.name}' is not offered by this ` +
+          `installation${instead === undefined ? '' : `. ${instead.replace(/\.$/, '')}`}`,
         {
           code: 'InvalidResourceType',
           target: each.id,
@@ -289,14 +295,17 @@ export async function preflight(plane: Plane, caller: Caller, prepared: Prepared
         },
       )
     }
-    await plane.dispatcher.authorise({ method: 'PUT', path: each.id, caller })
+    const body = async (): Promise<Value> => await evaluateKnown({ properties: propertiesIn(each) }, each.scope)
+    await plane.dispatcher.authorise({ method: 'PUT', path: each.id, caller }, { body })
   }
 }
 
 const active = (id: string): ServiceError =>
   new ServiceError({
     code: 'DeploymentActive',
-    message: `Unable to edit or replace deployment '${id.split('/').at(-1)}': previous deployment is still active (expiration time is unknown).`,
+    message:
+      `Unable to edit or replace deployment '${id.split('/').at(-1)}': previous deployment is still active ` +
+      '(expiration time is unknown).',
     found: id,
     remedy: 'Wait until it ends, cancel it, or use another name.',
   })

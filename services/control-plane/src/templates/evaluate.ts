@@ -1,17 +1,18 @@
+import type { Fuel } from '@strongroom/platform'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
 import { findRegion } from '../arm/regions.ts'
 import { offeredIn } from '../resources/providers.ts'
 import type { Environment, UserFunction } from './environment.ts'
 import { resourceIdFunctions } from './ids.ts'
-import type { Steps } from './steps.ts'
 import { TemplateError } from './template-error.ts'
-import { assertBounded, isObject, memberOf, textOf, typeName, weightOf, type Obj, type Value } from './values.ts'
+import { takeLookUp, takeSizes, takeStep, takeValue, valueUnits } from './template-fuel.ts'
+import { assertBounded, isObject, memberOf, resultLimit, textOf, typeName, type Obj, type Value } from './values.ts'
 
 /** What an expression can see. */
 export interface Scope {
   environment: Environment
-  steps: Steps
+  fuel: Fuel
   parameter(name: string): Promise<Value>
   variable(name: string): Promise<Value>
   /** Loops around the expression, innermost last. */
@@ -37,29 +38,27 @@ export const isResourceCall = (name: string): boolean =>
   name === 'resourceinfo' ||
   (name.startsWith('list') && name.length > 4)
 
-/** How many characters of a function's input count as one step (attack W22). */
-const perStep = 1_000
-
 /** @throws TemplateError */
 export async function evaluate(expression: Expression, scope: Scope): Promise<Value> {
-  await scope.steps.take()
+  await takeStep(scope.fuel)
   switch (expression.kind) {
     case 'literal':
       return expression.value
     case 'call':
-      return assertBounded(await callFunction(expression, scope))
+      return assertBounded(await callFunction(expression, scope), resultLimit)
     case 'member': {
       const of = await evaluate(expression.of, scope)
-      return pick(of, expression.name)
+      return pick(of, expression.name, scope)
     }
     case 'index': {
       const of = await evaluate(expression.of, scope)
-      return pick(of, await evaluate(expression.at, scope))
+      return pick(of, await evaluate(expression.at, scope), scope)
     }
   }
 }
 
-function pick(of: Value, key: Value): Value {
+function pick(of: Value, key: Value, scope: Scope): Value {
+  if (isObject(of) && typeof key === 'string') takeLookUp(scope.fuel, of, key)
   const found = itemOf(of, key)
   if (found !== undefined) return found.value
   const names = isObject(of) ? Object.keys(of).slice(0, 20).join(', ') : typeName(of)
@@ -79,7 +78,8 @@ async function callFunction(call: Call, scope: Scope): Promise<Value> {
   if (isResourceCall(call.name)) {
     if (scope.resource === undefined) {
       throw new TemplateError(
-        `The template function '${call.name}' is not expected at this location. It can be used in the properties of resources and in outputs`,
+        `The template function '${call.name}' is not expected at this location. It can be used in the properties ` +
+          'of resources and in outputs',
         { found: call.name },
       )
     }
@@ -95,9 +95,12 @@ async function callFunction(call: Call, scope: Scope): Promise<Value> {
 
 async function callPure(pure: (args: Value[], name: string) => Value, call: Call, scope: Scope): Promise<Value> {
   const given = await values(call, scope)
-  await scope.steps.take(Math.floor(given.reduce<number>((sum, each) => sum + weightOf(each), 0) / perStep))
+  takeSizes(scope.fuel, given)
+  if (scope.fuel.isTurnDue) await scope.fuel.turn()
   try {
-    return pure(given, call.name)
+    const result = pure(given, call.name)
+    takeSizes(scope.fuel, [result])
+    return result
   } catch (error) {
     // Longer than any text can be.
     if (!(error instanceof RangeError)) throw error
@@ -234,6 +237,8 @@ const lambdas: Record<string, Special> = {
   },
 }
 
+export const lambdaFunctions: readonly string[] = Object.keys(lambdas)
+
 const specials: ReadonlyMap<string, Special> = new Map(
   Object.entries({
     ...lambdas,
@@ -325,23 +330,39 @@ async function copyIndex(call: Call, scope: Scope): Promise<Value> {
 
 const depthLimit = 64
 
+/** Whether it has neither expressions nor members, and other work need not get its turn: it takes no promise, which is most of the time. */
+const isPlain = (value: Value, { fuel }: Scope): boolean =>
+  !fuel.isTurnDue && (typeof value === 'string' ? !isExpression(value) : typeof value !== 'object' || value === null)
+
+function plain(value: Value, { fuel }: Scope): Value {
+  fuel.take(valueUnits)
+  return typeof value === 'string' ? literalText(value) : value
+}
+
 /** Evaluates every expression in a value, including member names; unrolls `copy` members. */
 export async function evaluateValue(value: Value, scope: Scope, depth: number = 0): Promise<Value> {
   if (depth > depthLimit) throw new TemplateError(`The template nests more than ${depthLimit} levels deep`)
   // Nested loops are work even without expressions (attack W22).
-  await scope.steps.take()
+  await takeValue(scope.fuel)
   if (typeof value === 'string')
     return isExpression(value) ? await evaluate(parseExpression(value), scope) : literalText(value)
   if (Array.isArray(value)) {
     const results: Value[] = []
-    for (const item of value) results.push(await evaluateValue(item, scope, depth + 1))
+    for (const item of value)
+      results.push(isPlain(item, scope) ? plain(item, scope) : await evaluateValue(item, scope, depth + 1))
     return assertBounded(results)
   }
   if (!isObject(value)) return value
   const pairs: [string, Value][] = []
   for (const [key, member] of Object.entries(value)) {
     if (key.toLowerCase() === 'copy' && Array.isArray(member)) pairs.push(...(await unroll(member, scope, depth)))
-    else pairs.push([textOf(await evaluateValue(key, scope, depth + 1)), await evaluateValue(member, scope, depth + 1)])
+    else {
+      const named = isPlain(key, scope) ? plain(key, scope) : await evaluateValue(key, scope, depth + 1)
+      pairs.push([
+        textOf(named),
+        isPlain(member, scope) ? plain(member, scope) : await evaluateValue(member, scope, depth + 1),
+      ])
+    }
   }
   return assertBounded(Object.fromEntries(pairs))
 }
@@ -357,7 +378,7 @@ export async function unroll(loops: Value[], scope: Scope, depth: number = 0): P
     const made: Value[] = []
     for (let index = 0; index < count; index++) {
       const inner = { ...scope, loops: [...scope.loops, { name: loopName, index }] }
-      made.push(await evaluateValue(input, inner, depth + 1))
+      made.push(isPlain(input, inner) ? plain(input, inner) : await evaluateValue(input, inner, depth + 1))
     }
     results.push([loopName, made])
   }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Environment } from './environment.ts'
 import { evaluate, evaluateValue, type Scope } from './evaluate.ts'
 import { isExpression, literalText, parseExpression } from './expression.ts'
-import { Steps } from './steps.ts'
+import { templateFuel } from './template-fuel.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'
 import { resourceTypes } from '../resource-types.ts'
@@ -24,7 +24,7 @@ const environment: Environment = {
 }
 const scope: Scope = {
   environment,
-  steps: new Steps(),
+  fuel: templateFuel(),
   loops: [
     { name: 'outer', index: 3 },
     { name: 'inner', index: 5 },
@@ -132,6 +132,9 @@ describe('the template language', () => {
     ["parameters('list')[9]", "doesn't exist"],
     ["reference('x')", 'not expected at this location'],
     ['div(1, 0)', 'divisor other than 0'],
+    ["dateTimeAdd('2026-02-30T00:00:00Z', 'P1D')", 'expects a date'],
+    ["dateTimeAdd('20260230T000000Z', 'P1D')", 'expects a date'],
+    ["dateTimeToEpoch('2026-02-30T00:00:00Z')", 'a date'],
     ["substring('abc', 2, 5)", 'outside'],
     ['range(0, 100000)', 'count'],
     ["resourceId('Microsoft.Compute/disks')", 'requires 1'],
@@ -169,13 +172,13 @@ describe('the template language', () => {
     const many = "map(range(0, 9000), lambda('x', length(map(range(0, 9000), lambda('y', 1)))))"
     let others = 0
     const timer = setInterval(() => (others += 1), 1)
-    await expect(evaluate(parseExpression(`[${many}]`), { ...scope, steps: new Steps() })).rejects.toThrow('steps')
+    await expect(evaluate(parseExpression(`[${many}]`), { ...scope, fuel: templateFuel() })).rejects.toThrow('steps')
     clearInterval(timer)
     expect(others).toBeGreaterThan(10)
   })
 
   it('makes nothing that doubles itself into more than can be held', async () => {
-    const doubled = { ...scope, steps: new Steps() }
+    const doubled = { ...scope, fuel: templateFuel() }
     doubled.variable = async (name) => {
       const n = Number(name)
       if (n === 0) return ['x']

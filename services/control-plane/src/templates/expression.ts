@@ -51,7 +51,9 @@ class Parser {
   #expression(depth: number): Expression {
     if (depth > depthLimit) return this.#fail(`at most ${depthLimit} levels`)
     let expression = this.#primary(depth)
-    for (;;) {
+    // The evaluator goes as deep into a chain of members as into nested calls.
+    for (let members = 0; ; members++) {
+      if (members > depthLimit) return this.#fail(`at most ${depthLimit} levels`)
       this.#space()
       const sign = this.#text[this.#at]
       if (sign === '.') {

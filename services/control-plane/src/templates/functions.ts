@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { parseBody } from '../arm/body.ts'
-import { dateTimeAdd, formatTime } from './dates.ts'
+import { dateTimeAdd, formatTime, instantOf } from './dates.ts'
 import { networkFunctions } from './networks.ts'
 import { TemplateError } from './template-error.ts'
 import {
@@ -43,14 +43,31 @@ const bool = (name: string, value: Value): boolean => {
 const list = (name: string, value: Value): Value[] => (Array.isArray(value) ? value : wrong(name, 'an array', value))
 const object = (name: string, value: Value): Obj => (isObject(value) ? value : wrong(name, 'an object', value))
 
-/** Maximum text length or number of items that one function may create. */
-const sizeLimit = 1_048_576
+/** Maximum text length or number of items that one function may create: Azure's limit on the result of an expression. */
+const sizeLimit = 131_072
 
-function bounded<T extends string | Value[]>(name: string, value: T): T {
-  if (value.length <= sizeLimit) return value
+/** Called before the result exists: a few arguments can ask for more than memory holds (attack W22). */
+function assertLength(name: string, length: number): void {
+  if (length <= sizeLimit) return
   throw new TemplateError(`The result of the template function '${name}' is too large`, {
     expected: `at most ${sizeLimit}`,
   })
+}
+
+const lengthOf = (values: readonly { length: number }[]): number => values.reduce((sum, { length }) => sum + length, 0)
+
+/** The texts, as one. */
+function joined(name: string, texts: readonly string[], separator: string = ''): string {
+  assertLength(name, lengthOf(texts) + separator.length * Math.max(0, texts.length - 1))
+  return texts.join(separator)
+}
+
+function replaced(name: string, [text, found, by]: [string, string, string]): string {
+  let count = found === '' ? text.length + 1 : 0
+  if (found !== '') for (let at = text.indexOf(found); at >= 0; at = text.indexOf(found, at + found.length)) count += 1
+  assertLength(name, text.length + count * (by.length - found.length))
+  // A fifth of the memory that replaceAll takes, which splits nothing at an empty text.
+  return found === '' ? text.replaceAll(found, () => by) : text.split(found).join(by)
 }
 
 const order = (name: string, a: Value, b: Value): number => {
@@ -89,7 +106,7 @@ const strings: Record<string, Pure> = {
   },
   endswith: ([a, b], n) => text(n, a).toLowerCase().endsWith(text(n, b).toLowerCase()),
   startswith: ([a, b], n) => text(n, a).toLowerCase().startsWith(text(n, b).toLowerCase()),
-  format: ([a, ...rest], n) => bounded(n, formatText(text(n, a), rest)),
+  format: ([a, ...rest], n) => formatText(text(n, a), rest, (length) => assertLength(n, length)),
   guid: (args, n) => nameGuid(args.map((each) => text(n, each))),
   uniquestring: (args, n) => uniqueText(args.map((each) => text(n, each))),
   newguid: () => randomUUID(),
@@ -101,18 +118,20 @@ const strings: Record<string, Pure> = {
     Array.isArray(a)
       ? a.findLastIndex((each) => equal(each, b))
       : text(n, a).toLowerCase().lastIndexOf(text(n, b).toLowerCase()),
-  join: ([a, b], n) => bounded(n, list(n, a).map(textOf).join(text(n, b))),
-  padleft: ([a, b, c], n) =>
-    bounded(n, textOf(a).padStart(Math.min(int(n, b), sizeLimit), c === undefined ? ' ' : text(n, c))),
-  replace: ([a, b, c], n) =>
-    bounded(
-      n,
-      text(n, a).replaceAll(text(n, b), () => text(n, c)),
-    ),
+  join: ([a, b], n) => joined(n, list(n, a).map(textOf), text(n, b)),
+  padleft: ([a, b, c], n) => textOf(a).padStart(Math.min(int(n, b), sizeLimit), c === undefined ? ' ' : text(n, c)),
+  replace: ([a, b, c], n) => replaced(n, [text(n, a), text(n, b), text(n, c)]),
   split: ([a, b], n) => {
     const signs = Array.isArray(b) ? b.map((each) => text(n, each)) : [text(n, b)]
     if (signs.length > mostSigns) wrong(n, `at most ${mostSigns} delimiters`, b)
-    return signs.reduce<string[]>((parts, sign) => parts.flatMap((part) => part.split(sign)), [text(n, a)])
+    return signs.reduce<string[]>(
+      (parts, sign, index) => {
+        // Each of the remaining ones looks at every part.
+        assertLength(n, parts.length * (signs.length - index))
+        return parts.flatMap((part) => part.split(sign, sizeLimit + 1))
+      },
+      [text(n, a)],
+    )
   },
   substring: ([a, b, c], n) => {
     const whole = text(n, a)
@@ -151,7 +170,7 @@ const strings: Record<string, Pure> = {
   datetimeadd: ([a, b, c], n) => dateTimeAdd(text(n, a), text(n, b), c === undefined ? undefined : text(n, c)),
   datetimefromepoch: ([a], n) => formatTime(new Date(int(n, a) * 1000), 'yyyy-MM-ddTHH:mm:ssZ'),
   datetimetoepoch: ([a], n) => {
-    const at = Date.parse(text(n, a))
+    const at = instantOf(text(n, a))
     return Number.isNaN(at) ? wrong(n, 'a date', a) : Math.floor(at / 1000)
   },
 }
@@ -195,12 +214,10 @@ const collections: Record<string, Pure> = {
     return args.length % 2 === 0 ? Object.fromEntries(pairs) : wrong(n, 'names with their values', args.at(-1))
   },
   concat: (args, n) => {
-    if (args.some((each) => Array.isArray(each)))
-      return bounded(
-        n,
-        args.flatMap((each) => list(n, each)),
-      )
-    return bounded(n, args.map(textOf).join(''))
+    if (!args.some((each) => Array.isArray(each))) return joined(n, args.map(textOf))
+    const lists = args.map((each) => list(n, each))
+    assertLength(n, lengthOf(lists))
+    return lists.flat()
   },
   contains: ([a, b], n) => {
     if (Array.isArray(a)) return a.some((each) => equal(each, b))
@@ -221,7 +238,7 @@ const collections: Record<string, Pure> = {
   skip: ([a, b], n) => (Array.isArray(a) ? a : text(n, a)).slice(Math.max(0, int(n, b))),
   take: ([a, b], n) => (Array.isArray(a) ? a : text(n, a)).slice(0, Math.max(0, int(n, b))),
   union: (args, n) => {
-    if (isObject(args[0])) return args.map((each) => object(n, each)).reduce((all, each) => merge(all, each), {})
+    if (isObject(args[0])) return merge(args.map((each) => object(n, each)))
     return withoutRepeats(args.flatMap((each) => list(n, each)))
   },
   intersection: ([a, ...rest], n) => {
@@ -263,6 +280,8 @@ export function itemOf(held: Value, key: Value): { value: Value } | undefined {
 }
 
 function readJson(name: string, source: string): Value {
+  // A short text can hold many values.
+  if (source.length > sizeLimit) wrong(name, `JSON of at most ${sizeLimit} characters`, source)
   try {
     // Like Azure's parser: single quotes are allowed.
     return parseBody(source, { lenient: true }) ?? null

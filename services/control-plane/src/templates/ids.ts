@@ -9,7 +9,8 @@ export function providerPath(type: string, names: string[], of: string): string 
   const parts = names.flatMap((each) => each.split('/'))
   if (namespace === undefined || types.length === 0 || types.length !== parts.length || parts.includes('')) {
     throw new TemplateError(
-      `Unable to evaluate the template language function '${of}': the type '${type.slice(0, 120)}' requires ${types.length} resource name argument(s)`,
+      `Unable to evaluate the template language function '${of}': the type '${type.slice(0, 120)}' requires ` +
+        `${types.length} resource name argument(s)`,
       { expected: `${types.length} names`, found: `${parts.length} names` },
     )
   }

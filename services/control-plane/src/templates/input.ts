@@ -1,4 +1,4 @@
-import type { Caller } from '@strongroom/platform'
+import type { Caller, Fuel } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
 import type { Plane } from '../plane.ts'
@@ -163,10 +163,10 @@ function environmentOf(o: {
 
 export async function prepare(
   plane: Plane,
-  o: { scope: DeploymentScope; input: DeploymentInput; caller: Caller },
+  o: { scope: DeploymentScope; input: DeploymentInput; caller: Caller; fuel: Fuel },
 ): Promise<Prepared> {
-  const { input } = o
+  const { input, fuel } = o
   const environment = environmentOf({ plane, ...o })
-  const section = await openSection({ template: input.template, given: input.parameters, environment })
+  const section = await openSection({ template: input.template, given: input.parameters, environment, fuel })
   return { section, resources: await planResources(input.template, section.scope) }
 }

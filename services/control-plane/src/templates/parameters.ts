@@ -1,7 +1,8 @@
+import type { Fuel } from '@strongroom/platform'
 import type { Environment, UserFunction } from './environment.ts'
 import { evaluateValue, unroll, type Scope } from './evaluate.ts'
-import { Steps } from './steps.ts'
 import { TemplateError } from './template-error.ts'
+import { takeLookUp } from './template-fuel.ts'
 import { holdsSecrets, kinds, resolveType, typeProblem } from './types.ts'
 import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
 
@@ -18,43 +19,34 @@ export interface Section {
  * before anything is deployed.
  * @throws TemplateError
  */
-export async function openSection(o: { template: Obj; given: Obj; environment: Environment }): Promise<Section> {
+export async function openSection(o: {
+  template: Obj
+  given: Obj
+  environment: Environment
+  fuel: Fuel
+}): Promise<Section> {
   const declared = objectAt(o.template, 'parameters')
   const variables = objectAt(o.template, 'variables')
   const definitions = objectAt(o.template, 'definitions')
   for (const [what, names] of Object.entries({ parameters: declared, variables, definitions, values: o.given }))
     refuseMany(what, Object.keys(names).length)
-  const held = new Map<string, Promise<Value>>()
-  const once = async (key: string, make: () => Promise<Value>): Promise<Value> => {
-    const known = held.get(key)
-    if (known !== undefined) return await known
-    if (held.size > 5_000) throw new TemplateError('The template has too many parameters and variables')
-    const made = make()
-    held.set(key, made)
-    return await made
-  }
-  const busy = new Set<string>()
-  /** A name that depends on itself is an error, which would otherwise wait forever. */
-  const guarded = async (key: string, make: () => Promise<Value>): Promise<Value> => {
-    if (busy.has(key) && held.has(key))
-      throw new TemplateError(`The template has a circular reference through '${key}'`)
-    return await once(key, async () => {
-      busy.add(key)
-      try {
-        return await make()
-      } finally {
-        busy.delete(key)
-      }
-    })
-  }
-  const loops = Array.isArray(variables['copy']) ? variables['copy'] : []
+  const guarded = evaluatedOnce()
+  const listed = Array.isArray(variables['copy']) ? variables['copy'] : []
+  refuseMany('variables', listed.length)
+  const loops = new Map(
+    listed
+      .filter(isObject)
+      .map((each) => [textOf(each['name']).toLowerCase(), each] as const)
+      .reverse(),
+  )
   const scope: Scope = {
     environment: o.environment,
-    steps: new Steps(),
+    fuel: o.fuel,
     loops: [],
     locals: new Map(),
     functions: readFunctions(o.template),
     parameter: async (name) => {
+      takeLookUp(o.fuel, declared, name)
       const definition = memberOf(declared, name)?.value
       if (!isObject(definition)) throw new TemplateError(`The template parameter '${name.slice(0, 80)}' is not found`)
       return await guarded(
@@ -63,12 +55,11 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
       )
     },
     variable: async (name) => {
+      takeLookUp(o.fuel, variables, name)
       const found = memberOf(variables, name)
       if (found !== undefined && name.toLowerCase() !== 'copy')
         return await guarded(`variables('${name.toLowerCase()}')`, async () => await evaluateValue(found.value, scope))
-      const loop = loops.find(
-        (each) => isObject(each) && textOf(each['name']).toLowerCase() === name.toLowerCase(),
-      ) as Value
+      const loop = loops.get(name.toLowerCase())
       if (loop !== undefined)
         return await guarded(
           `variables('${name.toLowerCase()}')`,
@@ -80,7 +71,8 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
   const unknown = Object.keys(o.given).filter((name) => memberOf(declared, name) === undefined)
   if (unknown.length > 0) {
     throw new TemplateError(
-      `The following parameters were supplied, but do not correspond to any parameters defined in the template: '${unknown.join(', ').slice(0, 200)}'`,
+      'The following parameters were supplied, but do not correspond to any parameters defined in the template: ' +
+        `'${unknown.join(', ').slice(0, 200)}'`,
       { expected: Object.keys(declared).join(', '), found: unknown.join(', ').slice(0, 200) },
     )
   }
@@ -95,6 +87,25 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
     shown[name] = secret ? { type } : { type, value }
   }
   return { scope, secrets, shown }
+}
+
+/**
+ * Parameters and variables are evaluated once, when they are first used. A name that depends on itself is an error: it
+ * would wait forever.
+ */
+function evaluatedOnce(): (key: string, make: () => Promise<Value>) => Promise<Value> {
+  const held = new Map<string, Promise<Value>>()
+  const busy = new Set<string>()
+  return async (key, make) => {
+    if (busy.has(key)) throw new TemplateError(`The template has a circular reference through '${key}'`)
+    const known = held.get(key)
+    if (known !== undefined) return await known
+    if (held.size > 5_000) throw new TemplateError('The template has too many parameters and variables')
+    busy.add(key)
+    const made = make().finally(() => busy.delete(key))
+    held.set(key, made)
+    return await made
+  }
 }
 
 /** Azure's limit is a quarter of it. Names are matched case-insensitively one by one (attack W22). */

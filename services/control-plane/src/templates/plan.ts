@@ -135,7 +135,11 @@ async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promis
     return
   }
   const id = await idOf(raw, type, name, o.scope)
-  if (id.length > idLimit) throw new TemplateError('The id of a resource is too long', { expected: `at most ${idLimit} characters`, found: `${id.length}` }) // prettier-ignore
+  if (id.length > idLimit)
+    throw new TemplateError('The id of a resource is too long', {
+      expected: `at most ${idLimit} characters`,
+      found: `${id.length}`,
+    })
   const dependsOn = (await evaluateValue(memberOf(raw, 'dependsOn')?.value ?? [], o.scope)) as Value[]
   const one: Draft = {
     id,
@@ -198,7 +202,8 @@ function refuseDuplicates(drafts: Draft[]): void {
   for (const each of drafts) {
     if (seen.has(each.key)) {
       throw new TemplateError(
-        `The resource '${each.id}' is defined multiple times in a template. Please see https://aka.ms/arm-syntax-resources for usage details`,
+        `The resource '${each.id}' is defined multiple times in a template. Please see ` +
+          'https://aka.ms/arm-syntax-resources for usage details',
         {
           target: each.id,
           remedy: 'Give each resource its own name.',

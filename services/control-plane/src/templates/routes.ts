@@ -15,6 +15,7 @@ import { followLink } from './links.ts'
 import type { ResourceOutcome } from './run.ts'
 import { deploymentType, kindOf, openScope, type DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
+import { templateFuel } from './template-fuel.ts'
 import { whatIf } from './what-if.ts'
 
 /** Where deployments can be created: each scope has the same routes. */
@@ -57,7 +58,12 @@ function routesOf(plane: Plane, at: string): Route[] {
     })
     const input = readDeployment({ name, kind: kindOf(id), linked }, request.body)
     const scope = await openScope(plane, id, input.location)
-    const prepared = await prepare(plane, { scope, input, caller: request.caller })
+    const prepared = await prepare(plane, {
+      scope,
+      input,
+      caller: request.caller,
+      fuel: templateFuel(request.isAbandoned),
+    })
     await preflight(plane, request.caller, prepared)
     return { scope, input, prepared }
   }
@@ -186,7 +192,9 @@ const stillRuns = (deployment: Resource): ServiceError =>
 const invalidName = (name: string): ServiceError =>
   new ServiceError({
     code: 'InvalidDeploymentName',
-    message: `The deployment name '${name.slice(0, 80)}' is invalid: 1 to 64 letters, digits, '_', '-', '.', '(' and ')', not ending with '.'.`,
+    message:
+      `The deployment name '${name.slice(0, 80)}' is invalid: 1 to 64 letters, digits, '_', '-', '.', '(' and ')', ` +
+      "not ending with '.'.",
     target: 'name',
     found: name.slice(0, 80),
   })

@@ -44,9 +44,10 @@ const nestingLimit = 5
 
 /** Members of a template's resource that belong to the engine. */
 const engineMembers = new Set(
-  'apiversion type name dependson condition copy comments resources scope existing metadata asserts resourcegroup subscriptionid import provider @options'.split(
-    ' ',
-  ),
+  (
+    'apiversion type name dependson condition copy comments resources scope existing metadata asserts resourcegroup ' +
+    'subscriptionid import provider @options'
+  ).split(' '),
 )
 
 /**
@@ -209,10 +210,10 @@ async function runNested(
   { scope, depth, secrets }: { scope: Scope; depth: number; secrets: string[] },
 ): Promise<void> {
   const { input, inner } = await readNested(c, one, scope)
-  const target = await openScope(c.plane, scopeIdOf(one.id), input.location ?? one.scope.environment.scope.location)
   await c.plane.dispatcher.authorise({ method: 'PUT', path: one.id, caller: c.caller })
+  const target = await openScope(c.plane, scopeIdOf(one.id), input.location ?? one.scope.environment.scope.location)
   const prepared = inner
-    ? await prepare(c.plane, { scope: target, input, caller: c.caller })
+    ? await prepare(c.plane, { scope: target, input, caller: c.caller, fuel: scope.fuel })
     : await prepareOuter(one, { target, input, secrets })
   await c.plane.deployments.runNested(c, { id: one.id, scope: target, input, prepared, depth: depth + 1 })
 }
@@ -285,7 +286,8 @@ function deploymentFailed(id: string, failures: { id: string; error: unknown }[]
   return new ServiceError({
     code: 'DeploymentFailed',
     message:
-      'At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.',
+      'At least one resource deployment operation failed. Please list deployment operations for details. Please ' +
+      'see https://aka.ms/arm-deployment-operations for usage details.',
     target: id,
     details: failures.map(({ id: target, error }) => {
       const detail = redact(toErrorDetail(error), secrets)

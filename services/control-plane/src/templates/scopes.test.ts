@@ -55,7 +55,9 @@ const groupWithModule = (): Loose => ({
     inside: {
       type: 'string',
       value:
-        "[reference(extensionResourceId(format('/subscriptions/{0}/resourceGroups/{1}', subscription().subscriptionId, parameters('name')), 'Microsoft.Resources/deployments', 'inside')).outputs.where.value]",
+        "[reference(extensionResourceId(format('/subscriptions/{0}/resourceGroups/{1}', " +
+        "subscription().subscriptionId, parameters('name')), 'Microsoft.Resources/deployments', " +
+        "'inside')).outputs.where.value]",
     },
   },
 })

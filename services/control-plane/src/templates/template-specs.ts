@@ -6,6 +6,7 @@ import { resourceView } from '../arm/resource-view.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource, ResourceBody } from '../store/resources.ts'
 import { readPut } from '../types/creation.ts'
+import { members } from '../types/members.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { retag } from '../types/retag.ts'
 import { TemplateError } from './template-error.ts'
@@ -25,6 +26,8 @@ const nameForm = /^[A-Za-z0-9_().-]{1,90}$/
 /** Templates stored as resources, for a deployment's templateLink. Deleting a spec deletes its versions. */
 export const templateSpecs: ResourceType = {
   spelling: templateSpecType,
+  members: members({}, { description: 'honoured', displayName: 'honoured', versions: 'shown' }),
+  patched: ['tags'],
   view,
   create: async (plane, request) => await put(plane, request, templateSpecType),
   change: async (plane, request, existing) => await change(plane, request, existing, templateSpecType),
@@ -32,6 +35,11 @@ export const templateSpecs: ResourceType = {
 
 export const templateSpecVersions: ResourceType = {
   spelling: templateSpecVersionType,
+  members: members(
+    {},
+    { description: 'honoured', displayName: 'honoured', mainTemplate: 'honoured', linkedTemplates: 'honoured' },
+  ),
+  patched: ['tags'],
   check: ({ body }) => void readTemplates(new Fields(body).object('properties')),
   create: async (plane, request) => await put(plane, request, templateSpecVersionType),
   change: async (plane, request, existing) => await change(plane, request, existing, templateSpecVersionType),

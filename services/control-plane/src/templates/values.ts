@@ -5,42 +5,57 @@ import { TemplateError } from './template-error.ts'
 export type Value = unknown
 export type Obj = Record<string, Value>
 
-/** Serialised length of a value, and its nesting depth: shared parts count each time they occur. */
+/** About what a value takes in characters, and its nesting depth: shared parts count each time they occur. */
 interface Measure {
   weight: number
   depth: number
 }
 
-const weightLimit = 4 * 1024 * 1024
+/** What a value, and a member of an object, count besides their texts: functions take as long for one as for some characters. */
+const [perValue, perMember] = [12, 48]
+/** Of a part of a template: the body that it comes in is half as long. */
+const weightLimit = 8 * 1024 * 1024
+/**
+ * Of what a function is given or returns: the files that Bicep loads have a million characters. No function holds the
+ * thread for long over so much (attack W22).
+ */
+export const resultLimit: number = 1_572_864
 const nestingLimit = 100
+/** Lighter values are measured again each time: a table of all of them would be larger than they are. */
+const remembered = 256
 const measured = new WeakMap<object, Measure>()
 
 function measure(value: Value): Measure {
-  if (typeof value === 'string') return { weight: value.length + 2, depth: 0 }
-  if (typeof value !== 'object' || value === null) return { weight: 5, depth: 0 }
+  if (typeof value === 'string') return { weight: perValue + value.length, depth: 0 }
+  if (typeof value !== 'object' || value === null) return { weight: perValue, depth: 0 }
   const known = measured.get(value)
   if (known !== undefined) return known
-  let weight = 2
-  let depth = 0
-  for (const [name, member] of Object.entries(value)) {
+  let [weight, depth] = [perValue, 0]
+  const add = (member: Value): void => {
     const inner = measure(member)
-    weight += inner.weight + (Array.isArray(value) ? 1 : name.length + 4)
+    weight += inner.weight
     depth = Math.max(depth, inner.depth)
   }
+  if (Array.isArray(value)) for (const item of value) add(item)
+  else
+    for (const name in value) {
+      weight += perMember + name.length
+      add((value as Obj)[name])
+    }
   const result = { weight, depth: depth + 1 }
-  measured.set(value, result)
+  if (weight > remembered) measured.set(value, result)
   return result
 }
 
-/** Serialised length of a value. */
+/** About what a value takes in characters. */
 export const weightOf = (value: Value): number => measure(value).weight
 
-/** Checks a value's serialised size: a few variables that double each other exceed any memory. */
-export function assertBounded<T>(value: T): T {
+/** Checks a value's size: a few variables that double each other exceed any memory. */
+export function assertBounded<T>(value: T, most: number = weightLimit): T {
   const { weight, depth } = measure(value)
-  if (weight <= weightLimit && depth <= nestingLimit) return value
+  if (weight <= most && depth <= nestingLimit) return value
   throw new TemplateError('A value in the template is too large', {
-    expected: `at most ${weightLimit} characters and ${nestingLimit} levels`,
+    expected: `at most ${most} characters and ${nestingLimit} levels`,
     found: `${weight} characters, ${depth} levels`,
   })
 }
@@ -72,11 +87,13 @@ export function equal(a: Value, b: Value): boolean {
 }
 
 /** The same text for equal values only. */
-export function identityOf(value: Value): string {
-  if (Array.isArray(value)) return `[${value.map(identityOf).join()}]`
-  if (!isObject(value)) return JSON.stringify(value ?? null)
-  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${identityOf(member)}`)
-  return `{${members.toSorted().join()}}`
+export const identityOf = (value: Value): string => JSON.stringify(inNameOrder(value))
+
+function inNameOrder(value: Value): Value {
+  if (Array.isArray(value)) return value.map(inNameOrder)
+  if (!isObject(value)) return value ?? null
+  const members = Object.keys(value).toSorted()
+  return Object.fromEntries(members.map((name) => [name, inNameOrder(value[name])]))
 }
 
 /** The text of a value, as in string() and concat(). */
@@ -87,13 +104,23 @@ export function textOf(value: Value): string {
   return typeof value === 'number' ? String(value) : JSON.stringify(value)
 }
 
-/** Members of `b` over those of `a`, nested objects merged as well; a safe copy, whatever the names. */
-export function merge(a: Obj, b: Obj): Obj {
-  const result = new Map(Object.entries(a))
-  for (const [name, value] of Object.entries(b)) {
-    const before = result.get(name)
-    result.set(name, isObject(before) && isObject(value) ? merge(before, value) : value)
-  }
+/**
+ * The members of all objects, later ones over earlier ones, nested objects merged as well; a safe copy, whatever the
+ * names. Each member is looked at once, however many objects there are (attack W22).
+ */
+export function merge(objects: readonly Obj[]): Obj {
+  const result = new Map<string, Value>()
+  const nested = new Map<string, Obj[]>()
+  for (const object of objects)
+    for (const [name, value] of Object.entries(object)) {
+      const before = result.get(name)
+      const merged = nested.get(name)
+      if (!isObject(before) || !isObject(value)) nested.delete(name)
+      else if (merged === undefined) nested.set(name, [before, value])
+      else merged.push(value)
+      result.set(name, value)
+    }
+  for (const [name, values] of nested) result.set(name, merge(values))
   return Object.fromEntries(result)
 }
 
@@ -114,8 +141,17 @@ export function uniqueText(texts: string[]): string {
   return Array.from({ length: 13 }, (_, index) => alphabet[hash[index]! & 31]).join('')
 }
 
-/** The part of .NET's composite format that templates use: {0}, {1,5}, {0:D3}, {0:X}, {{ and }}. */
-export function formatText(pattern: string, args: Value[]): string {
+/**
+ * The part of .NET's composite format that templates use: {0}, {1,5}, {0:D3}, {0:X}, {{ and }}.
+ * @param assertLength called with the length so far
+ */
+export function formatText(pattern: string, args: Value[], assertLength: (length: number) => void): string {
+  let length = pattern.length
+  const counted = (text: string): string => {
+    length += text.length
+    assertLength(length)
+    return text
+  }
   return pattern.replaceAll(
     /\{\{|\}\}|\{(\d+)(?:,(-?\d+))?(?::([^}]*))?\}/g,
     (whole, index?: string, width?: string, style?: string) => {
@@ -125,7 +161,7 @@ export function formatText(pattern: string, args: Value[]): string {
         throw new TemplateError(`The template function 'format' has no argument ${index}`)
       const text = styled(args[Number(index)], style ?? '')
       const least = Math.min(Math.abs(Number(width ?? 0)), 1_000)
-      return Number(width ?? 0) < 0 ? text.padEnd(least) : text.padStart(least)
+      return counted(Number(width ?? 0) < 0 ? text.padEnd(least) : text.padStart(least))
     },
   )
 }

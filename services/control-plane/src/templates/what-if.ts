@@ -4,7 +4,8 @@ import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { withoutNulls } from '../arm/fields.ts'
 import { preflight } from './deployments.ts'
-import { evaluateValue, needsResources, type Scope } from './evaluate.ts'
+import { needsResources } from './evaluate.ts'
+import { evaluateKnown } from './evaluate-known.ts'
 import { isDeployment, type PlannedResource } from './plan.ts'
 import { prepare, type DeploymentInput, type Prepared } from './input.ts'
 import { keysOf, prepareOuter, readNested } from './run.ts'
@@ -96,7 +97,7 @@ async function nestedChanges(plane: Plane, o: Question, one: PlannedResource, de
       ? madeGroup(o, scopeId)
       : await openScope(plane, scopeId, input.location ?? o.scope.location)
   const prepared = inner
-    ? await prepare(plane, { scope, input, caller: o.caller })
+    ? await prepare(plane, { scope, input, caller: o.caller, fuel: one.scope.fuel })
     : await prepareOuter(one, { target: scope, input, secrets: o.prepared.section.secrets })
   await preflight(plane, o.caller, prepared)
   return await changesOf(plane, { ...o, scope, input, prepared }, depth + 1)
@@ -142,18 +143,6 @@ async function compare(one: PlannedResource, existing: Resource | undefined): Pr
   const delta = differences(before, wanted)
   if (delta.length === 0) return { resourceId: one.id, changeType: 'NoChange', before, after: before }
   return { resourceId: one.id, changeType: 'Modify', before, after, delta }
-}
-
-/** Expressions that only deployed resources can answer stay unevaluated. */
-async function evaluateKnown(value: Value, scope: Scope): Promise<Value> {
-  if (typeof value === 'string' && needsResources(value)) return value
-  if (Array.isArray(value)) return await Promise.all(value.map(async (each: Value) => await evaluateKnown(each, scope)))
-  if (!isObject(value)) return await evaluateValue(value, scope)
-  if (memberOf(value, 'copy') !== undefined) return await evaluateValue(value, scope)
-  const pairs = await Promise.all(
-    Object.entries(value).map(async ([name, member]) => [name, await evaluateKnown(member, scope)] as const),
-  )
-  return Object.fromEntries(pairs)
 }
 
 /** What the template specifies and the resource lacks; omitted values are the resource's own. */

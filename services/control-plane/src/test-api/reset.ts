@@ -12,10 +12,7 @@ const emptied: (keyof Tables)[] = [
   'address',
   'management_lock',
   'subscription_tag',
-  'tag_name',
   'usage_interval',
-  'budget',
-  'budget_alert',
   'operation_note',
   'activity',
 ]

@@ -3,7 +3,6 @@ import {
   makeNetwork,
   ownerId,
   tenantId,
-  trustedVmRequest,
   vmPath,
   vmRequest,
   type Loose,
@@ -103,19 +102,6 @@ const snapshot = async (plane: TestPlane): Promise<TestReply> => {
   })
 }
 
-const collectionPath = `${group}/providers/Microsoft.Compute/restorePointCollections/rpc`
-const pointPath = `${collectionPath}/restorePoints/p`
-/** A VM that is off, with a data disk and a collection for its restore points. */
-const withCollection = async (plane: TestPlane): Promise<void> => {
-  await makeNetwork(plane, 'vm1')
-  const { dataDisks } = wholeVm()['properties'].storageProfile
-  const body = trustedVmRequest('vm1')
-  body.properties.storageProfile.dataDisks = dataDisks
-  await done(plane, 'PUT', vmPath('vm1'), body)
-  await done(plane, 'POST', `${vmPath('vm1')}/deallocate`)
-  await done(plane, 'PUT', collectionPath, { location, properties: { source: { id: vmPath('vm1') } } })
-}
-
 const withScaleSet = async (plane: TestPlane): Promise<void> => {
   await makeNetwork(plane, 'vm1')
   await done(plane, 'PUT', scaleSetPath('web'), setRequest(2))
@@ -184,17 +170,6 @@ export const crashScenarios: Record<string, CrashScenario> = {
       if ((await plane.follow(reply)).status !== 'Succeeded') throw new Error('there is no snapshot')
     },
     act: async (plane) => await plane.send('DELETE', snapshotPath),
-  },
-  'creation of a restore point': {
-    prepare: withCollection,
-    act: async (plane) => await plane.send('PUT', pointPath, {}),
-  },
-  'deletion of a restore point collection': {
-    prepare: async (plane) => {
-      await withCollection(plane)
-      await done(plane, 'PUT', pointPath, {})
-    },
-    act: async (plane) => await plane.send('DELETE', collectionPath),
   },
   'creation of a scale set': {
     prepare: async (plane) => await makeNetwork(plane, 'vm1'),

@@ -12,9 +12,9 @@ export const identityPath = (name: string): string =>
 export const keyUrl = (version: string, vault: string = 'box'): string =>
   `https://${vault}.vault.strongroom.internal/keys/disk/${version.repeat(32)}`
 
-export function useSetPlane(): void {
+export function useSetPlane(o: { answersAzureNames?: () => boolean } = {}): void {
   beforeEach(async () => {
-    plane = await openSqlitePlane()
+    plane = await openSqlitePlane(o)
     await plane.send('PUT', group, { location: 'westeurope' })
     await putVault('box')
     for (const version of ['1', '2']) plane.wire.customerKeys.keys.set(keyUrl(version), {})

@@ -35,6 +35,7 @@ interface Answer {
 const wrappedBy = (key: CustomerKey | undefined): { guestStateWrappedBy?: string } =>
   key?.keyIds[0] === undefined ? {} : { guestStateWrappedBy: key.keyIds[0] }
 
+const computerName = ({ spec }: InstanceStatus): string => spec.osProfile?.computerName ?? ''
 const time = (): string => new Date().toISOString()
 const missing = (): Answer => ({ status: 404, body: { error: { code: 'NotFound', message: 'There is none.' } } })
 
@@ -89,6 +90,8 @@ export class FakeWire implements WireClient {
   /** Evidence of boots without a guest, by VM. */
   readonly simulated: Map<string, { bootId: string }> = new Map()
   /** By id. */
+  /** What guests answer a challenge with. */
+  freshQuote: unknown
   readonly commands: Map<string, { request: CommandRequest; status: CommandStatus }> = new Map<
     string,
     { request: CommandRequest; status: CommandStatus }
@@ -102,8 +105,10 @@ export class FakeWire implements WireClient {
   stopError: ErrorDetail | undefined
   /** The error that a conversion ends with. */
   conversionError: ErrorDetail | undefined
-  /** Boots stay in Booting while this is set. */
+  /** Boots stay in Booting while this is set, except those in `boots`. */
   hangs = false
+  /** Computer names. */
+  readonly boots = new Set<string>()
   /** Requests whose `METHOD path` matches fail as if the peer were unreachable. */
   away: RegExp | undefined
 
@@ -153,7 +158,7 @@ export class FakeWire implements WireClient {
       power.state = this.stopError === undefined ? 'Stopped' : 'Failed'
       if (this.stopError !== undefined) power.error = this.stopError
     } else if (power.state === 'Starting') power.state = 'Booting'
-    else if (power.state === 'Booting' && !this.hangs) {
+    else if (power.state === 'Booting' && (!this.hangs || this.boots.has(computerName(status)))) {
       end(power.steps)
       power.state = this.bootError === undefined ? 'Ready' : 'Failed'
       if (this.bootError !== undefined) power.error = this.bootError
@@ -271,6 +276,7 @@ export class FakeWire implements WireClient {
       status.spec = { ...status.spec, ...(o.body as InstanceConversion) }
       return { status: 200, body: status }
     }
+    if (verb === 'fresh-quote') return { status: 200, body: this.freshQuote }
     if (verb === 'serial-log') return { status: 200, body: 'console of the guest\n' }
     if (verb === 'commands') return this.#command(o, url)
     if (verb === 'start') this.#start(status)
@@ -311,6 +317,7 @@ export class FakeWire implements WireClient {
 
   #vault(o: WireRequest, url: URL): Answer {
     const [, collection, name = '', verb] = url.pathname.split('/')
+    if (url.pathname.endsWith('/latest-launch')) return { status: 200, body: { value: `latest of ${name}` } }
     if (collection === 'deletedkeys') return { status: this.deletedKeys.delete(name) ? 204 : 404, body: missing().body }
     if (verb === 'create') {
       const taken = { error: { code: 'ObjectIsDeletedButRecoverable', message: 'The name is taken by a deleted key.' } }

@@ -63,7 +63,12 @@ export interface FleetListener {
   /** Adds a host and joins it. */
   joined(name: string): Promise<HostCredentials & HostCertificate>
   /** As the holder of these credentials; without, as an unauthenticated client. GET without a body. */
-  send(path: string, body: object | undefined, as?: HostCredentials, headers?: Record<string, string>): Promise<FleetReply> // prettier-ignore
+  send(
+    path: string,
+    body: object | undefined,
+    as?: HostCredentials,
+    headers?: Record<string, string>,
+  ): Promise<FleetReply>
   close(): Promise<void>
 }
 
@@ -108,7 +113,14 @@ export async function openFleetListener(): Promise<FleetListener> {
   const placements = new Placements(store, registry)
   const clock = systemClock
   const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, clock), clock, noEvidence))
-  const compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), policyOf: async () => await Promise.resolve({}) }) // prettier-ignore
+  const compute = new FleetCompute({
+    inner,
+    placements,
+    registry,
+    planned: new PlannedMoves(store),
+    signal: new WorkSignal(),
+    policyOf: async () => await Promise.resolve({}),
+  })
   const logger = createLogger({ level: 'silent' })
   const app = createFleetApp({
     registry,
@@ -157,7 +169,15 @@ export async function openFleetListener(): Promise<FleetListener> {
     send,
     join: joinAs,
     joined: async (name) => {
-      const added = await registry.add({ name, region: 'westeurope', zone: undefined, tees: ['SNP', 'TDX'], labels: {}, vCPUs: 64, memoryMiB: 262_144 }) // prettier-ignore
+      const added = await registry.add({
+        name,
+        region: 'westeurope',
+        zone: undefined,
+        tees: ['SNP', 'TDX'],
+        labels: {},
+        vCPUs: 64,
+        memoryMiB: 262_144,
+      })
       const by = hostKey()
       const { body } = await joinAs({ name, secret: added.secret, by })
       return { ...by, ...(body as HostCertificate) }

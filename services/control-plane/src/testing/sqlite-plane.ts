@@ -12,6 +12,7 @@ export async function openSqlitePlane(
     wire?: FakeWire
     compute?: 'simulated'
     strictImages?: boolean
+    answersAzureNames?: () => boolean
     clock?: Clock
     through?: WireClient
     types?: ResourceTypes

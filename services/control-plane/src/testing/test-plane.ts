@@ -55,6 +55,7 @@ export async function openTestPlane(
   o: {
     compute?: 'simulated'
     strictImages?: boolean
+    answersAzureNames?: () => boolean
     store?: Store
     clock?: Clock
     verifiers?: readonly AttestationVerifier[]
@@ -97,6 +98,7 @@ export async function openTestPlane(
     ownerObjectId: ownerId,
     pollMs: 5,
     strictImages: o.strictImages ?? false,
+    ...(o.answersAzureNames && { answersAzureNames: o.answersAzureNames }),
     ...(o.verifiers !== undefined && { verifiers: o.verifiers }),
     ...(o.types !== undefined && { types: o.types }),
   })
@@ -147,7 +149,7 @@ export async function openTestPlane(
   }
 }
 
-export const sshKey: string = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
+export const sshKey: string = `ssh-ed25519 ${Buffer.from(`\0\0\0\x0bssh-ed25519\0\0\0\x20${'\x07'.repeat(32)}`).toString('base64')} me`
 
 /** As `az vm create` sends it, including nulls and a lower-case enum value. */
 export function vmRequest(name: string): Loose {

@@ -21,7 +21,9 @@ export function assertSameLocation({ name, location }: Pick<Resource, 'name' | '
   if (location === found) return
   throw new ServiceError({
     code: 'InvalidResourceLocation',
-    message: `The resource '${name}' already exists in location '${location}' in this resource group. A resource with the same name cannot be created in location '${found}'.`,
+    message:
+      `The resource '${name}' already exists in location '${location}' in this resource group. A resource with the ` +
+      `same name cannot be created in location '${found}'.`,
     target: 'location',
     expected: location,
     found,

@@ -1,4 +1,5 @@
 import { Fields } from '../arm/fields.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
 import { requireLocation } from '../arm/regions.ts'
 import type { ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
@@ -34,7 +35,7 @@ export const insertResource = async (
  * Creates what a PUT requests, in one transaction with its group locked.
  * @param what for example vault
  * @param insert writes the resource, and what belongs to it
- * @throws ServiceError Conflict if another request was quicker, ResourceGroupNotFound
+ * @throws ServiceError Conflict, or PreconditionFailed, if another request was quicker; ResourceGroupNotFound
  */
 export async function makeResource<Made>(
   plane: Plane,
@@ -45,7 +46,10 @@ export async function makeResource<Made>(
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
     const found = await plane.resources.find(request.path, tx)
-    if (found !== undefined) throw beingMade(what, found.name)
+    if (found !== undefined) {
+      checkPreconditions(request, found)
+      throw beingMade(what, found.name)
+    }
     return await insert(tx)
   })
 }

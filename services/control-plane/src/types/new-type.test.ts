@@ -3,6 +3,7 @@ import { ok } from '../arm/request.ts'
 import { resourceTypes } from '../resource-types.ts'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
 import { group, ownerId, subscriptionId, type TestPlane } from '../testing/test-plane.ts'
+import { members } from './members.ts'
 import { ResourceTypes } from './registry.ts'
 import type { ResourceType } from './resource-type.ts'
 import { retag } from './retag.ts'
@@ -15,6 +16,7 @@ let locked = false
 const boxes: ResourceType = {
   spelling: 'Microsoft.Planted/boxes',
   refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],
+  members: members({}),
   movable: true,
   emptiedFirst: true,
   create: async (plane, request, parent) => {
@@ -71,7 +73,6 @@ describe('a new resource type', () => {
       [box, 'one'],
       [lid, 'top'],
     ] as const) {
-      // prettier-ignore
       expect((await plane.send('POST', `${path}/OPEN`)).body).toEqual({ opened: name, by: ownerId })
       expect((await plane.send('GET', `${path}/contents`)).body).toEqual({ value: [name] })
       for (const method of ['POST', 'GET']) {
@@ -82,7 +83,10 @@ describe('a new resource type', () => {
         const refused = (await plane.send(method, at(path), undefined, { as })).body.error
         const verb = method === 'POST' ? 'open/action' : 'contents/read'
         const type = path === box ? 'Microsoft.Planted/boxes' : 'Microsoft.Planted/boxes/lids'
-        expect(refused).toMatchObject({ code: 'AuthorizationFailed', innererror: { expected: `a role assignment that allows ${type}/${verb}` } }) // prettier-ignore
+        expect(refused).toMatchObject({
+          code: 'AuthorizationFailed',
+          innererror: { expected: `a role assignment that allows ${type}/${verb}` },
+        })
       }
     }
   })

@@ -7,6 +7,9 @@ import { isOfType } from '../store/resources.ts'
  * that may read it sees.
  */
 
+/** How many identities a resource may name: each is looked up. */
+export const mostIdentities = 100
+
 export const userIdentityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
 
 /** A user-assigned identity as another resource refers to it. */

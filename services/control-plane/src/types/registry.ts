@@ -10,11 +10,14 @@ export class ResourceTypes {
   readonly #byKey: ReadonlyMap<string, ResourceType>
   readonly #rank: ReadonlyMap<string, number>
 
-  /** @throws TypeError if a type is described twice, or refers to one that is not described */
+  /** @throws TypeError if a type is described twice or without its members, or refers to one that is not described */
   constructor(types: readonly ResourceType[]) {
     this.all = types.toSorted((a, b) => a.spelling.localeCompare(b.spelling))
     this.#byKey = new Map(this.all.map((type) => [keyOf(type.spelling), type]))
     if (this.#byKey.size < types.length) throw new TypeError('a resource type is described twice')
+    for (const type of this.all)
+      if (type.members === undefined && (type.create !== undefined || type.inParent === true))
+        throw new TypeError(`${type.spelling} does not say which members its requests have`)
     for (const { spelling, refersTo = [] } of this.all)
       for (const other of refersTo)
         if (!this.#byKey.has(keyOf(other)))

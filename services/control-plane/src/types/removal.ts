@@ -5,6 +5,7 @@ import { operationError } from '../arm/operations.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
+import { requireAlong, type Along } from './along.ts'
 import { changedMeanwhile } from './conflicts.ts'
 
 export interface Removed {
@@ -17,21 +18,28 @@ export interface Removed {
 /**
  * Deletes a resource as its type defines; every deletion uses this. One deleted meanwhile by another request counts as
  * deleted; one moved meanwhile is left in its new place.
- * @param expected throws if the resource is not the one the caller means
- * @throws ServiceError if something still uses it; Conflict if it was moved or changed meanwhile
+ * @param o.expected throws if the resource is not the one the caller means
+ * @param o.within scope whose deletion is asked for, if it is not the resource's own
+ * @throws ServiceError if something still uses it, or a lock or a missing right keeps what is deleted with it; Conflict if
+ * it was moved or changed meanwhile
  */
 export async function removeResource(
   plane: Plane,
   asker: OnBehalfOf,
   id: string,
-  expected: (found: Resource<unknown> | undefined) => void = () => {},
+  o: { expected?: (found: Resource<unknown> | undefined) => void; within?: string } = {},
 ): Promise<Removed> {
   const before = await plane.resources.find<unknown>(id)
+  if (before !== undefined) {
+    o.expected?.(before)
+    await requireAlong(plane, { asker, path: before.id, within: o.within }, await alongWith(plane, before))
+  }
   try {
-    return await removeFound(plane, asker, id, (found) => {
+    const expected = (found: Resource<unknown> | undefined): void => {
       if (found === undefined && before !== undefined) throw changedMeanwhile(before.id)
-      expected(found)
-    })
+      o.expected?.(found)
+    }
+    return await removeFound(plane, asker, id, { expected, within: o.within })
   } catch (error) {
     const lost = before !== undefined && error instanceof ServiceError && error.code === 'Conflict'
     if (!lost || (await plane.resources.isAnywhere(before))) throw error
@@ -43,7 +51,7 @@ async function removeFound(
   plane: Plane,
   asker: OnBehalfOf,
   id: string,
-  expected: (found: Resource<unknown> | undefined) => void,
+  { expected, within }: { expected: (found: Resource<unknown> | undefined) => void; within: string | undefined },
 ): Promise<Removed> {
   const type = plane.types.of(parseResourceId(id)?.type ?? '')
   const locked = async (tx: Db): Promise<Resource<unknown> | undefined> => {
@@ -62,7 +70,7 @@ async function removeFound(
       return current
     })
     if (found === undefined) return {}
-    const operation = await type?.remove?.(plane, asker, found)
+    const operation = await type?.remove?.(plane, asker, found, within)
     if (operation !== undefined) return { found, operation }
     // No transaction waits for another service. If it does not answer, the row stays and the deletion can be repeated.
     if (forgetsApart) await type?.forget?.(plane, asker, found)
@@ -77,6 +85,10 @@ async function removeFound(
     return { found }
   })
 }
+
+/** What the deletion of a resource deletes or changes beside it. */
+const alongWith = async (plane: Plane, resource: Resource<unknown>): Promise<Along[]> =>
+  (await plane.types.of(resource.type)?.along?.(plane, resource)) ?? []
 
 /** What is deleted with a resource. @throws ServiceError if that must be deleted first */
 async function assertEmptied(plane: Plane, tx: Db, resource: Resource<unknown>): Promise<Resource[]> {
@@ -98,9 +110,23 @@ const notEmpty = (resource: Resource<unknown>, inside: Resource[]): ServiceError
     message: 'Can not delete resource before nested resources are deleted.',
     target: resource.id,
     expected: 'nothing in it',
-    found: inside.map(({ id }) => id).join(', ').slice(0, 400), // prettier-ignore
+    found: inside
+      .map(({ id }) => id)
+      .join(', ')
+      .slice(0, 400),
     remedy: 'Delete what is in it first.',
   })
+
+/**
+ * Before a group is deleted: what is deleted or changed in other groups with its resources. What is in it, its own deletion covers.
+ * @throws ServiceError LinkedAuthorizationFailed, ScopeLocked
+ */
+export async function requireAlongGroup(plane: Plane, asker: OnBehalfOf, groupId: string): Promise<void> {
+  for (const each of await plane.resources.list<unknown>({ groupId })) {
+    const along = await alongWith(plane, each)
+    await requireAlong(plane, { asker, path: groupId, within: groupId }, along)
+  }
+}
 
 /**
  * Deletes all resources of a group, in a possible order; those of one type concurrently.
@@ -116,7 +142,7 @@ export async function removeAllIn(plane: Plane, asker: OnBehalfOf, groupId: stri
     const operations: Operation[] = []
     for (const { id } of resources.filter((each) => each.type === type)) {
       try {
-        const { operation } = await removeResource(plane, asker, id)
+        const { operation } = await removeResource(plane, asker, id, { within: groupId })
         if (operation !== undefined) operations.push(operation)
       } catch (error) {
         if (!(error instanceof ServiceError) || error.status >= 500) throw error

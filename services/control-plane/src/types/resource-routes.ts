@@ -7,6 +7,7 @@ import { resourceView } from '../arm/resource-view.ts'
 import { route, type Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import { assertMembers } from './members.ts'
 import { assertName } from './name-form.ts'
 import { removeResource } from './removal.ts'
 import type { AtResource, ResourceType } from './resource-type.ts'
@@ -53,6 +54,10 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
   const { spelling } = type
   const change = async (request: ArmRequest, existing: Resource<unknown>): Promise<ArmReply> => {
     if (type.change === undefined) throw new TypeError(`${spelling} cannot be changed`)
+    await assertMembers(type.members ?? {}, request.body, {
+      shown: async () => await viewOf(plane, type, existing, request, false),
+      ...(request.method === 'PATCH' && { changeable: type.patched }),
+    })
     return await type.change(plane, request, existing)
   }
   const put = async (request: ArmRequest): Promise<ArmReply> => {
@@ -63,6 +68,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
     if (existing !== undefined) return await change(request, existing)
     if (type.create === undefined) throw new TypeError(`${spelling} cannot be created`)
     if (type.name !== undefined) assertName(type.name, request.params['name'] ?? '')
+    await assertMembers(type.members ?? {}, request.body)
     return await type.create(plane, request, parent)
   }
   const patch = async (request: ArmRequest): Promise<ArmReply> => {
@@ -73,7 +79,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
   const remove = async (request: ArmRequest): Promise<ArmReply> => {
     await plane.resources.requireGroup(request.path)
     const expected = (found: Resource<unknown> | undefined): void => checkPreconditions(request, found)
-    const { found, operation } = await removeResource(plane, onBehalfOf(request), request.path, expected)
+    const { found, operation } = await removeResource(plane, onBehalfOf(request), request.path, { expected })
     if (found === undefined) return { status: 204 }
     return operation === undefined ? { status: 200 } : accepted(plane, request, found, operation)
   }

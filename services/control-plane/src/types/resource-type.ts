@@ -4,7 +4,9 @@ import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Json, Resource } from '../store/resources.ts'
+import type { Along } from './along.ts'
 import type { Meter, MeteredRow } from './meter.ts'
+import type { Members } from './members.ts'
 import type { NameForm } from './name-form.ts'
 
 /** Why a resource cannot be moved, even if its type can. */
@@ -31,6 +33,10 @@ export type Answers<Internal = Json> = Readonly<Record<string, AtResource<Intern
 export interface ResourceType<Internal = unknown> {
   /** Namespace and type as the provider spells them, for example Microsoft.Compute/virtualMachines. */
   readonly spelling: string
+  /** What its requests may have: everything else is refused by name. Every type that is written has them. */
+  readonly members?: Members
+  /** Members at the top of a PATCH that it changes; default: all. */
+  readonly patched?: readonly string[]
   /** Allowed names of new ones; by default `create` decides. */
   readonly name?: NameForm
   /** Written with its parent and stored in the parent's row: only `routes` serve it. */
@@ -62,6 +68,8 @@ export interface ResourceType<Internal = unknown> {
   /** What it has beyond lists, GET, PUT, PATCH and DELETE, `actions` and `reads`. */
   routes?(plane: Plane): Route[]
 
+  /** What its deletion deletes or changes beside it: checked before the deletion begins. */
+  along?(plane: Plane, resource: Resource<Internal>): Promise<Along[]>
   /** @throws ServiceError where something still uses it */
   assertUnused?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
   /** Releases what it holds in others' rows, in the transaction that removes its own. */
@@ -70,8 +78,16 @@ export interface ResourceType<Internal = unknown> {
   forget?(plane: Plane, asker: OnBehalfOf, resource: Resource<Internal>): Promise<void>
   /** Forgotten while its row is locked, so that nothing starts using it meanwhile: the other service must answer quickly. */
   readonly forgetsHeld?: true
-  /** Deletion by an operation, which removes the row itself. Undefined if there is nothing to wait for. */
-  remove?(plane: Plane, asker: OnBehalfOf, resource: Resource<Internal>): Promise<Operation | undefined>
+  /**
+   * Deletion by an operation, which removes the row itself. Undefined if there is nothing to wait for.
+   * @param within scope whose deletion is asked for
+   */
+  remove?(
+    plane: Plane,
+    asker: OnBehalfOf,
+    resource: Resource<Internal>,
+    within?: string,
+  ): Promise<Operation | undefined>
   /** For the test API: removes what deletions leave behind, for example soft-deleted vaults. */
   purge?(plane: Plane): Promise<void>
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Plane } from '../plane.ts'
 import { allRoutes } from '../routes.ts'
+import { effects } from '../testing/effects.ts'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
 import {
   group,
@@ -16,7 +17,6 @@ import {
 } from '../testing/test-plane.ts'
 import { resourceTypes } from '../resource-types.ts'
 import { ResourceTypes } from './registry.ts'
-import type { ResourceType } from './resource-type.ts'
 
 const location = 'westeurope'
 
@@ -31,16 +31,15 @@ const written = [
   ),
 ]
 
-/** What is created only with another resource (a restore point's copies) is read and deleted, never written. */
-const isWritten = (type: ResourceType): boolean => type.create !== undefined || type.inParent === true
-
 describe('the table of resource types', () => {
   it('has each type that a client can write into a group, spelled as its routes spell it', () => {
-    // What belongs to any scope (including budgets), deployments' records, and a VM's extensions and assignments, kept with it, are not resources of a group.
-    const elsewhere =
-      /^\{namespace\}|^Microsoft\.(Authorization|Consumption\/budgets|Resources\/(deployments|tags))|\/(extensions|configurationAssignments)$/
-    expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(
-      resourceTypes.all.filter(isWritten).map(({ spelling }) => spelling).toSorted(), // prettier-ignore
+    // What belongs to any scope, deployments' records, and a VM's extensions and assignments, kept
+    // with it, are not resources of a group.
+    const anyScope = /^\{namespace\}|^Microsoft\.(Authorization|Resources\/(deployments|tags))/
+    const ofVm = /\/(extensions|configurationAssignments)$/
+    const elsewhere = (type: string): boolean => anyScope.test(type) || ofVm.test(type)
+    expect(written.filter((type) => !elsewhere(type)).toSorted()).toEqual(
+      resourceTypes.all.map(({ spelling }) => spelling).toSorted(),
     )
   })
 
@@ -55,15 +54,20 @@ describe('the table of resource types', () => {
     const rows = resourceTypes.all.map((type) => {
       const { spelling, movable, inParent, refersTo = [] } = type
       const yes = (value: unknown): string => (value === undefined ? '' : 'yes')
-      return `| ${spelling} | ${yes(inParent)} | ${yes(movable)} | ${yes(type.meters === undefined ? undefined : true)} | ${refersTo.join(', ')} |`
+      return (
+        `| ${spelling} | ${yes(inParent)} | ${yes(movable)} | ${yes(type.meters === undefined ? undefined : true)} ` +
+        `| ${refersTo.join(', ')} | ${effects[spelling]?.[0] ?? 'stored only'} |`
+      )
     })
     const page = [
       '# Resource types',
       '',
       'Made of the descriptions in `services/control-plane` (`*.type.ts`) by their test; design 0011 says what each member is for.',
       '',
-      '| type | kept in its parent | moves between groups | metered | refers to |',
-      '|---|---|---|---|---|',
+      'What is stored only: [compatibility.md](compatibility.md#stored-only).',
+      '',
+      '| type | kept in its parent | moves between groups | metered | refers to | effect shown by |',
+      '|---|---|---|---|---|---|',
       ...rows,
       '',
     ]

@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path'
 import type { BackupManifest, ImageRecord } from '@strongroom/contract'
 import { backupChunk } from '@strongroom/contract/backup-manifest'
-import { imageFiles } from '../image/catalog.ts'
+import { imageFiles } from '@strongroom/paravisor/expected'
 import { chunkDigests, sha256Of } from './chunks.ts'
 
 const besideImage = [

@@ -10,7 +10,7 @@ import type { Host } from '../instances/host.ts'
 import { imageOfVm } from '../instances/provision.ts'
 import { beginStep, endStep } from '../instances/record.ts'
 import type { HostServices } from '../instances/services.ts'
-import { authorizedRecipient, sealBackup, type Recipient } from '../paravisor/seal-backup.ts'
+import { authorizedRecipient, sealBackup, type Recipient } from '@strongroom/paravisor'
 import { deviceOf } from '../qemu/scsi-disks.ts'
 import { BackupFolder } from './backup-folder.ts'
 import { sha256Of } from './chunks.ts'
@@ -164,7 +164,10 @@ export class Backups {
     await folder.keep('guest-state', sealed.guestState)
     await folder.keep('manifest.jws', Buffer.from(sealed.manifest))
     // The processor's statement that this VM's paravisor made this manifest.
-    await folder.keep('attestation', await report(Buffer.from(sha256Of(Buffer.from(sealed.manifest)), 'hex')))
+    const made = await report(Buffer.from(sha256Of(Buffer.from(sealed.manifest)), 'hex'))
+    await folder.keep('attestation', made.hclReport)
+    const quote = await made.quote()
+    if (quote !== undefined) await folder.keep('attestation-quote', quote)
   }
 
   #sources({ record, files }: RunningWork): Source[] {
@@ -180,11 +183,15 @@ export class Backups {
 /** @throws ServiceError BackupNotPossible */
 function requireKept(spec: ReturnType<Host['get']>['spec']): InstanceSpec {
   if (isOrdinary(spec))
-    throw notPossible('it is not confidential', 'a confidential VM', 'an ordinary one', 'Use az restore-point create.')
+    throw notPossible('it is not confidential', 'a confidential VM', 'an ordinary one', 'Use az snapshot create.')
   if (spec.security.encryption === 'NonPersistedTPM')
     throw notPossible('it keeps no guest state', 'DiskWithVMGuestState or VMGuestStateOnly', 'NonPersistedTPM')
   if (spec.customerKey !== undefined)
-    throw notPossible('its guest state is under a customer’s key', 'a VM without a disk-encryption set', 'one with a set') // prettier-ignore
+    throw notPossible(
+      'its guest state is under a customer’s key',
+      'a VM without a disk-encryption set',
+      'one with a set',
+    )
   return spec
 }
 
@@ -194,7 +201,6 @@ function notPossible(
   found: string,
   remedy = 'Copy its data from inside the guest.',
 ): ServiceError {
-  // prettier-ignore
   const message = `The VM cannot be backed up: ${why}.`
   return new ServiceError({ code: 'BackupNotPossible', message, target: 'vmId', expected, found, remedy })
 }

@@ -6,16 +6,12 @@ import type { BackupManifest, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { makeEmpty, flush } from '../disks/sparse.ts'
 import type { AccessGrants } from '../disk-store/access-grants.ts'
-import { imageFiles } from '../image/catalog.ts'
+import { imageFiles, altered, manifestOf, readFirmware } from '@strongroom/paravisor/expected'
+import type { ImageStatements } from '../image/image-statements.ts'
 import type { VmFiles } from '../instances/layout.ts'
 import type { Provisioned } from '../instances/provisioned.ts'
-import { launchForRestore, type RestoringParavisor } from '../paravisor/restore-guest.ts'
-import { altered, manifestOf, restoredFrom } from '../paravisor/restored.ts'
-import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
-import type { StateServices } from '../paravisor/open-state.ts'
+import { launchForRestore, type OpenedBackup, wrappingKeyOf, type StateServices } from '@strongroom/paravisor'
 import { fitToHost } from '../qemu/capacity.ts'
-import { readFirmware } from '../qemu/firmware.ts'
-import { GuestState } from '../vmgs/guest-state.ts'
 import { chunkDigests, sha256Of } from './chunks.ts'
 import type { Restores } from './restores.ts'
 
@@ -37,6 +33,7 @@ export async function provisionRestored(
     files: VmFiles
     restores: Restores | undefined
     grants: AccessGrants | undefined
+    measurements: ImageStatements
     step(name: string): Promise<void>
     signal: AbortSignal
   } & StateServices,
@@ -56,7 +53,7 @@ export async function provisionRestored(
   const parts = [...paths.keys()]
   const addresses = await grants.grantParts(id, { permission: 'Write', seconds: addressSeconds, parts })
   try {
-    const opened = await new Promise<Awaited<ReturnType<RestoringParavisor['open']>>>((done, fail) => {
+    const opened = await new Promise<OpenedBackup>((done, fail) => {
       o.signal.addEventListener('abort', () => fail(o.signal.reason as Error), { once: true })
       o.signal.throwIfAborted()
       restores.set(spec.vmId, {
@@ -75,15 +72,8 @@ export async function provisionRestored(
     restores.delete(spec.vmId)
     await o.step('Seal guest state')
     await putInPlace(files, manifest, paths)
-    await GuestState.create({
-      path: files.guestState,
-      vmId: spec.vmId,
-      wrappingKey: await wrappingKeyOf({ ...o, spec }),
-      ...opened.state,
-      generation: manifest.generation + 1,
-      restored: restoredFrom(spec),
-    })
-    opened.state.tpm.fill(0)
+    await o.measurements.sign?.({ ...manifest.image, path: join(files.directory, 'image', imageFiles.disk) })
+    await opened.seal({ path: files.guestState, wrappingKey: await wrappingKeyOf({ ...o, spec }) })
     const { identity, sealedTo, volume } = opened.manifest
     return { identity, sealedTo, volume, wrappedBy: undefined }
   } finally {
@@ -146,7 +136,11 @@ async function putInPlace(files: VmFiles, manifest: BackupManifest, paths: Map<s
 function requireSame(spec: InstanceSpec, { vm, disks }: BackupManifest): void {
   const { encryption, secureBoot } = spec.security
   if (encryption !== vm.encryption || secureBoot !== vm.secureBoot)
-    throw notPossible('its security settings', `${vm.encryption}, Secure Boot ${vm.secureBoot ? 'on' : 'off'}`, `${encryption}, Secure Boot ${secureBoot ? 'on' : 'off'}`) // prettier-ignore
+    throw notPossible(
+      'its security settings',
+      `${vm.encryption}, Secure Boot ${vm.secureBoot ? 'on' : 'off'}`,
+      `${encryption}, Secure Boot ${secureBoot ? 'on' : 'off'}`,
+    )
   if (spec.osDisk.sizeGiB * 2 ** 30 !== disks[0]?.sizeBytes)
     throw notPossible('the size of its OS disk', `${disks[0]?.sizeBytes} bytes`, `${spec.osDisk.sizeGiB} GiB`)
   if (spec.customerKey !== undefined)

@@ -2,15 +2,13 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from '
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { freePort, hasLandlock, startProgram, type OwnedProcess, type ProgramError } from '@strongroom/platform'
+import { freePort, hasLandlock, startProgram, type OwnedProcess, type ProgramError, giveTo } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeRuntime, type Runtime } from '../instances/layout.ts'
 import { openDoor } from '../network/door.ts'
 import { copyImage } from '../qemu/image-copy.ts'
 import { VmProcess } from '../qemu/vm-process.ts'
-import { startSwtpm, stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
-import { TpmDirectory } from '../tpm/tpm-directory.ts'
-import { giveTo } from './vm-user.ts'
+import { startSwtpm, stopSwtpm, tpmTool, TpmDirectory } from '@strongroom/paravisor/tpm'
 
 /**
  * Code that has taken over a VM's QEMU or swtpm: a program of that name, started like the real one, tries an attacker's
@@ -160,7 +158,20 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
       names: '/n',
     }
     const network = { macAddress: '02-53-52-19-EF-25', sshPort: await freePort(), doors }
-    const machine = { name: 'a', vmId: vmA, acceleration: 'tcg' as const, cpuModel: 'max', vCPUs: 1, memoryMiB: 64, firmware: join(state, 'firmware'), variables: join(state, 'variables'), disk, dataDisks: [], serialLog: join(state, 'serial.log'), network } // prettier-ignore
+    const machine = {
+      name: 'a',
+      vmId: vmA,
+      acceleration: 'tcg' as const,
+      cpuModel: 'max',
+      vCPUs: 1,
+      memoryMiB: 64,
+      firmware: join(state, 'firmware'),
+      variables: join(state, 'variables'),
+      disk,
+      dataDisks: [],
+      serialLog: join(state, 'serial.log'),
+      network,
+    }
     await expect(VmProcess.start({ machine, errorLog, user })).rejects.toThrow('QEMU exited')
     return JSON.parse(await readFile(errorLog, 'utf8')) as Said
   }
@@ -200,7 +211,9 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
     await program('tpm2_getcap', tool)
     await program(
       'swtpm',
-      `#!/usr/bin/python3\nimport socket, time\nsocket.socket(socket.AF_UNIX).bind(${JSON.stringify(directory.at('tool'))})\ntime.sleep(600)\n`,
+      '#!/usr/bin/python3\nimport socket, time\n' +
+        `s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(directory.at('tool'))}); s.listen()\n` +
+        'time.sleep(600)\n',
     )
     const tpm = await startSwtpm({ directory, name: 'tool', startup: 'clear' })
     try {
@@ -215,7 +228,7 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
     const directory = await TpmDirectory.make({ path: join(a.runtimeDir, 'tpm'), user: a.user })
     const own = join(directory.path, 'said')
     const tell = `open(${JSON.stringify(own)}, 'w').write(text)
-s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(join(directory.path, 'vtpm.ctrl'))})
+s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(join(directory.path, 'vtpm.ctrl'))}); s.listen()
 import time; time.sleep(600)`
     await program('swtpm', attacker(targets(), tell))
     const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'qemu' })

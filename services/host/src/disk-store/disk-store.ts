@@ -19,13 +19,20 @@ import { vmFiles } from '../instances/layout.ts'
 import type { Host } from '../instances/host.ts'
 import { beginStep, endStep } from '../instances/record.ts'
 import type { HostServices } from '../instances/services.ts'
-import { guestOf, type StateServices } from '../paravisor/open-state.ts'
-import { capacity } from '../vmgs/layout.ts'
+import { guestOf, ownerOfGuestState, rebindGuestState, type StateServices } from '@strongroom/paravisor'
+import { capacity } from '@strongroom/paravisor/guest-state'
 import { AccessGrants, type BlobPart } from './access-grants.ts'
 import type { BlobFile } from './blob-app.ts'
 import { copyDisk, importFile, inspectDisk, takeUpload, type DiskFiles } from './make-disk.ts'
-import { ownerOfGuestState, readCertificates, rebindGuestState } from './rebind.ts'
-import { storedFiles, listStored, readStored, writeStored, type StoredFiles, type KeptRecord } from './record.ts'
+import {
+  storedFiles,
+  listStored,
+  readCertificates,
+  readStored,
+  writeStored,
+  type StoredFiles,
+  type KeptRecord,
+} from './record.ts'
 
 /** Disks that this host stores besides VMs' own: snapshots, images, and unattached disks. */
 export class DiskStore {
@@ -299,6 +306,7 @@ export class DiskStore {
     const { id, name } = record.spec
     const files = storedFiles(this.#services.stateDir, id)
     Object.assign(record.status, await inspectDisk({ id, name, files, certificates, guest }))
+    if (record.status.image !== undefined) await this.#services.measurements.sign?.(record.status.image)
   }
 
   async #certificatesOf(imageId: string, directory: string): Promise<string> {

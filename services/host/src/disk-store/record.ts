@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { storedImageId, type ImageRecord, type StoredDiskSpec, type StoredDiskStatus } from '@strongroom/contract'
 import { writeFileAtomically } from '@strongroom/platform'
-import { imageFiles } from '../image/catalog.ts'
+import { imageFiles } from '@strongroom/paravisor/expected'
 import { isVmId } from '../instances/layout.ts'
 
 /** A disk's record between starts of the server. Holds no secret. */
@@ -71,3 +71,5 @@ export async function findStoredImage(
   if (kept === undefined || image === undefined || image.id !== storedImageId(id)) return undefined
   return { kept, image: { ...image, path: storedFiles(stateDir, id).disk } }
 }
+
+export const readCertificates = async (path: string): Promise<string> => await readFile(path, 'utf8').catch(() => '')

@@ -14,7 +14,12 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-gpt-'))
   disk = join(directory, 'disk.raw')
   const sized = (type: string, label: string): [string, string][] => [
-    ...([['Type', type], ['Label', label], ['SizeMinBytes', '1M'], ['SizeMaxBytes', '1M']] as [string, string][]), // prettier-ignore
+    ...([
+      ['Type', type],
+      ['Label', label],
+      ['SizeMinBytes', '1M'],
+      ['SizeMaxBytes', '1M'],
+    ] as [string, string][]),
   ]
   const partitions = [sized('esp', 'boot part'), sized('root-x86-64', 'root')]
   await repart({ disk, directory: join(directory, 'repart.d'), create: true, sizeBytes: 8 * 1024 ** 2, partitions })

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
@@ -6,7 +6,7 @@ import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { partitionTypes, readPartitions } from './gpt.ts'
 import { inspectLuks } from './luks.ts'
-import { copyOsDisk, encryptOsDisk, type EncryptedVolume } from './os-disk.ts'
+import { copyOsDisk, encryptOsDisk, rootContent, type EncryptedVolume } from './os-disk.ts'
 import { repart } from './repart.ts'
 
 const marker = 'what the tenant wrote into the image'
@@ -30,8 +30,14 @@ beforeAll(async () => {
     directory: join(directory, 'repart.d'),
     create: true,
     partitions: [
-      [['Type', 'esp'], ['CopyBlocks', join(directory, 'esp')]], // prettier-ignore
-      [['Type', 'root-x86-64'], ['CopyBlocks', join(directory, 'root.ext4')]], // prettier-ignore
+      [
+        ['Type', 'esp'],
+        ['CopyBlocks', join(directory, 'esp')],
+      ],
+      [
+        ['Type', 'root-x86-64'],
+        ['CopyBlocks', join(directory, 'root.ext4')],
+      ],
     ],
   })
   image = {
@@ -112,6 +118,25 @@ describe('an OS disk encrypted with the VM', () => {
     const data = (one?.[1]?.offset ?? 0) + 16 * 1024 ** 2
     const block = async (disk: string): Promise<Buffer> => (await start(disk)).subarray(data, data + 4096)
     expect((await block(first)).equals(await block(second))).toBe(false)
+  })
+
+  it('is not made of an image whose root partition was written into (attack H29)', async () => {
+    const path = join(directory, 'changed.raw')
+    const out = join(directory, 'of-changed.raw')
+    await copyFile(image.path, path)
+    const content = await rootContent(path)
+    const of = { image: { ...image, path }, sizeGiB: 1, out, runtimeDir: directory, content }
+    await encryptOsDisk(of)
+    await rm(out)
+    const { offset, sizeBytes } = (await readPartitions(path))![1]!
+    const file = await open(path, 'r+')
+    await file.write(Buffer.from('unit'), 0, 4, offset + sizeBytes - 4096)
+    await file.close()
+    const refused = { code: 'ImageChanged', target: 'image', expected: expect.stringMatching(/^SHA-256 [0-9a-f]{64}$/) }
+    await expect(encryptOsDisk(of)).rejects.toMatchObject(refused)
+    expect(await readdir(directory)).not.toContain('of-changed.raw')
+    const shorter = { ...of, content: { ...content, bytes: content.bytes - 4096 } }
+    await expect(encryptOsDisk(shorter)).rejects.toMatchObject({ code: 'ImageChanged', found: `${sizeBytes} bytes` })
   })
 
   it('made of an encrypted one has its content under a key of its own', async () => {

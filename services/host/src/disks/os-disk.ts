@@ -1,11 +1,15 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { chmod, mkdtemp, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import type { ImageRecord } from '@strongroom/contract'
+import type { RootPartition } from '@strongroom/evidence/expected'
 import { ServiceError, storageFull } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from './gpt.ts'
 import { headerBytes, writeLuksHeader } from './luks-header.ts'
 import { repart } from './repart.ts'
+import { requireRoot } from './signed-content.ts'
 import { copySparse, extractRange, flush } from './sparse.ts'
 import { transcrypt } from './transcrypt.ts'
 
@@ -43,10 +47,11 @@ export async function copyOsDisk(o: OsDiskRequest): Promise<void> {
  * LUKS2 header has no key slot.
  * @param o.runtimeDir memory-backed
  * @param o.imageKey volume key of the image's root, if captured from an encrypted VM
- * @throws ServiceError OsDiskTooSmall, ImageNotQualified, StorageFull
+ * @param o.content what the root partition must be, by the image's signed measurements; captured disks have none
+ * @throws ServiceError OsDiskTooSmall, ImageNotQualified, ImageChanged, StorageFull
  */
 export async function encryptOsDisk(
-  o: OsDiskRequest & { runtimeDir: string; imageKey?: Uint8Array },
+  o: OsDiskRequest & { runtimeDir: string; imageKey?: Uint8Array; content?: RootPartition | undefined },
 ): Promise<EncryptedVolume> {
   const { esp, root } = await imagePartitions(o.image)
   const skipped = o.imageKey === undefined ? 0 : headerBytes
@@ -65,15 +70,23 @@ export async function encryptOsDisk(
       directory: join(directory, 'encrypt'),
       create: true,
       partitions: [
-        [['Type', 'esp'], ['Label', 'esp'], ['CopyBlocks', espFile]], // prettier-ignore
-        [['Type', 'root-x86-64'], ['Label', 'root'], ['SizeMinBytes', size]], // prettier-ignore
+        [
+          ['Type', 'esp'],
+          ['Label', 'esp'],
+          ['CopyBlocks', espFile],
+        ],
+        [
+          ['Type', 'root-x86-64'],
+          ['Label', 'root'],
+          ['SizeMinBytes', size],
+        ],
       ],
       ...signal,
     })
     await rm(espFile)
     const target = await rootPartition(disk)
     const luksUuid = await writeLuksHeader({ ...o, disk, offset: target.offset, volumeKey })
-    await transcrypt({
+    const read = await transcrypt({
       from: { path: o.image.path, offset: root.offset + skipped },
       to: { path: disk, offset: target.offset + headerBytes },
       length: content,
@@ -81,10 +94,20 @@ export async function encryptOsDisk(
       newKey: volumeKey,
       ...signal,
     })
+    if (o.content !== undefined) requireRoot(o.image, o.content, { bytes: content, sha256: read })
     volume = { luksUuid, volumeKey }
   })
   if (volume === undefined) throw new TypeError('a disk that was written has its volume')
   return volume
+}
+
+/** SHA-256 and length of an image's root partition, as measurements of the image state it. */
+export async function rootContent(path: string): Promise<RootPartition> {
+  const { offset, sizeBytes: bytes } = await rootPartition(path)
+  const hash = createHash('sha256')
+  const end = offset + bytes - 1
+  await pipeline(createReadStream(path, { start: offset, end, highWaterMark: 1024 ** 2 }), hash)
+  return { sha256: hash.digest(), bytes }
 }
 
 /** Lets `fill` create the disk beside its final place, then grows and moves it. */
@@ -99,7 +122,13 @@ async function laid(o: OsDiskRequest, fill: (at: { disk: string; directory: stri
       directory: join(directory, 'grow'),
       create: false,
       sizeBytes: o.sizeGiB * gibibyte,
-      partitions: [[['Type', 'esp']], [['Type', 'root-x86-64'], ['GrowFileSystem', 'yes']]], // prettier-ignore
+      partitions: [
+        [['Type', 'esp']],
+        [
+          ['Type', 'root-x86-64'],
+          ['GrowFileSystem', 'yes'],
+        ],
+      ],
       ...(o.signal && { signal: o.signal }),
     })
     await chmod(disk, 0o600)

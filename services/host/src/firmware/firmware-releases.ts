@@ -13,7 +13,7 @@ import {
 } from '@strongroom/evidence/expected'
 import { createFileAtomically, ServiceError, writeFileAtomically, type Clock } from '@strongroom/platform'
 import type { MeasurementKey } from '../image/measurement-key.ts'
-import { readFirmware } from '../qemu/firmware.ts'
+import { readFirmware } from '@strongroom/paravisor/expected'
 import { releaseOf } from './release-of.ts'
 
 /**

@@ -54,7 +54,9 @@ export class FileStorage implements StorageBackend {
   }
 
   async has(vmId: string): Promise<boolean> {
-    const found = await Promise.all(Object.values(names).map(async (name) => await sizeOf(join(this.#directory, vmId, name)))) // prettier-ignore
+    const found = await Promise.all(
+      Object.values(names).map(async (name) => await sizeOf(join(this.#directory, vmId, name))),
+    )
     return found.some((size) => size !== undefined)
   }
 
@@ -78,7 +80,8 @@ export class FileStorage implements StorageBackend {
       this.#logger.info({ ...at, bytes: connection.bytesWritten }, 'a disk was closed')
       served.open -= 1
       // No process remains for a VM that is off.
-      if (served.open === 0) void this.#turns.take(o.vmId, async () => (served.open === 0 ? await end(served) : undefined)) // prettier-ignore
+      if (served.open === 0)
+        void this.#turns.take(o.vmId, async () => (served.open === 0 ? await end(served) : undefined))
     })
     return connection
   }
@@ -108,7 +111,8 @@ export class FileStorage implements StorageBackend {
 
   async fence(vmId: string, epoch: number): Promise<void> {
     const disks = this.#disksOf(vmId)
-    if (disks.some(({ daemon }) => daemon !== undefined)) this.#logger.info({ vmId, epoch }, 'the disks of an earlier placement are closed') // prettier-ignore
+    if (disks.some(({ daemon }) => daemon !== undefined))
+      this.#logger.info({ vmId, epoch }, 'the disks of an earlier placement are closed')
     await Promise.all(disks.map(end))
   }
 

@@ -1,27 +1,30 @@
-import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import {
-  metadataSignerName,
-  type CarriedKey,
-  type CarriedMeasurements,
-  type CarriedSilicon,
-  type ImageManifest,
+import type {
+  AttestedDocument,
+  CarriedKey,
+  CarriedMeasurements,
+  CarriedSilicon,
+  ImageManifest,
+  InstanceSpec,
 } from '@strongroom/contract'
 import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
 import type { InstallationAuthority, Logger } from '@strongroom/platform'
-import { ServiceError } from '@strongroom/platform'
+import { connectForGuest, RateLimit, ServiceError } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import { findImage } from '../image/catalog.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { guestAddress } from '../network/guest-address.ts'
-import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
+import type { AttestedDocuments } from '../network/attested-document.ts'
 import type { CephStorage } from './ceph/ceph-storage.ts'
+import { CertifiedKeys } from './certified-keys.ts'
 import { ImageManifests } from './image-manifests.ts'
 import { SiliconForHosts } from './silicon-for-hosts.ts'
+import { unreadable } from './unreadable.ts'
 import { VmStorage } from './vm-storage.ts'
 
-const documentsDays = 30
+/** Of one VM. A document is good for six hours: a host must not get one for each nonce that a verifier may choose. */
+const documentLimit = { most: 60, windowMs: 60_000 }
 
 /** What the server's own host provides to joined hosts: storage, images, processors, certificates. */
 export class HomeHost extends VmStorage {
@@ -31,10 +34,13 @@ export class HomeHost extends VmStorage {
     measurements: PublishedMeasurements
     firmware: Pick<FirmwareReleases, 'ensure'>
     cacheDir: string
-    installation: { ports: { tls: number } }
+    documents: AttestedDocuments
+    installation: { subscriptionId: string; ports: { tls: number } }
   }
   readonly #images: ImageManifests
   readonly #silicon: SiliconForHosts | undefined
+  readonly #keys: CertifiedKeys
+  readonly #documents = new RateLimit({ windowMs: documentLimit.windowMs })
 
   constructor(o: {
     authority: InstallationAuthority
@@ -43,7 +49,8 @@ export class HomeHost extends VmStorage {
     firmware: Pick<FirmwareReleases, 'ensure'>
     cacheDir: string
     stateDir: string
-    installation: { ports: { tls: number } }
+    documents: AttestedDocuments
+    installation: { subscriptionId: string; ports: { tls: number } }
     logger: Logger
     /** Where disks are, if not in the state directory. */
     ceph?: CephStorage | undefined
@@ -51,6 +58,7 @@ export class HomeHost extends VmStorage {
     super(o)
     this.#o = o
     this.#images = new ImageManifests(o.cacheDir)
+    this.#keys = new CertifiedKeys(o.authority)
     this.#silicon = o.silicon && new SiliconForHosts(o.silicon)
   }
 
@@ -64,7 +72,7 @@ export class HomeHost extends VmStorage {
 
   installation(vmId: string): Duplex {
     const { tls: port } = this.#o.installation.ports
-    return connect({ host: '127.0.0.1', port, localAddress: guestAddress(vmId) })
+    return connectForGuest({ host: '127.0.0.1', port, localAddress: guestAddress(vmId) })
   }
 
   async silicon(ask: CarriedSilicon): Promise<Record<string, unknown>> {
@@ -85,20 +93,46 @@ export class HomeHost extends VmStorage {
     this.#silicon?.forget(vmId)
   }
 
-  async certify({ usage, vmId, publicKey }: CarriedKey): Promise<string> {
-    const { authority } = this.#o
-    const spki = Uint8Array.from(Buffer.from(publicKey, 'base64'))
-    if (usage === 'attestationKey') return await certifyAttestationKey({ authority, vmId, spki })
-    if (usage === 'endorsementKey') return await certifyEndorsementKey({ authority, vmId, spki })
-    const subject = `CN=${metadataSignerName}`
-    return await authority.issueCertificate({ subject, publicKey: spki, usages: ['emailProtection'], days: documentsDays }) // prettier-ignore
+  async certify(ask: CarriedKey): Promise<string> {
+    return await this.#keys.certify(ask)
   }
 
-  async measurements({ image: id, registers, secureBoot }: CarriedMeasurements): Promise<string> {
+  async document({ spec, nonce }: { spec: InstanceSpec; nonce?: string }): Promise<AttestedDocument> {
+    const excess = this.#documents.take(spec.vmId, documentLimit.most)
+    if (excess !== undefined) throw tooManyDocuments(excess.retryAfter)
+    const { subscriptionId } = this.#o.installation
+    return await this.#o.documents.document({ spec, subscriptionId, ...(nonce !== undefined && { nonce }) })
+  }
+
+  async measurements({ image: id, boot }: CarriedMeasurements): Promise<string | undefined> {
     const image = await findImage(this.#o.cacheDir, id)
-    if (image === undefined) throw new ServiceError({ code: 'ImageNotFound', status: 404, message: `This host has no image ${id}.` }) // prettier-ignore
-    const read: Partial<BootRegisters> = {}
-    for (const index of bootRegisters) read[index] = Uint8Array.from(Buffer.from(registers[index] ?? '', 'hex'))
-    return await this.#o.measurements.predicting(image, { registers: read as BootRegisters, secureBoot })
+    if (image === undefined)
+      throw new ServiceError({ code: 'ImageNotFound', status: 404, message: `This host has no image ${id}.` })
+    if (boot === undefined) return await this.#o.measurements.current(image)
+    const { registers, secureBoot } = boot
+    return await this.#o.measurements.predicting(image, { registers: readRegisters(registers), secureBoot })
   }
 }
+
+/** @throws ServiceError InvalidRequestContent */
+function readRegisters(hex: Partial<Record<string, string>>): BootRegisters {
+  const missing = bootRegisters.filter((index) => hex[index] === undefined)
+  if (missing.length > 0)
+    throw unreadable({
+      target: 'boot.registers',
+      expected: `the registers ${bootRegisters.join(', ')}`,
+      found: `none of ${missing.join(', ')}`,
+    })
+  const read: Partial<BootRegisters> = {}
+  for (const index of bootRegisters) read[index] = Uint8Array.from(Buffer.from(hex[index] ?? '', 'hex'))
+  return read as BootRegisters
+}
+
+const tooManyDocuments = (retryAfter: number): ServiceError =>
+  new ServiceError({
+    code: 'TooManyRequests',
+    message: 'Too many attested documents of this virtual machine were requested.',
+    expected: `at most ${documentLimit.most} in ${documentLimit.windowMs / 1000} seconds`,
+    found: 'one more',
+    headers: { 'retry-after': String(retryAfter) },
+  })

@@ -6,7 +6,8 @@ import { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ImageManifest, ImageRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { findImage, imageFiles } from '../image/catalog.ts'
+import { findImage } from '../image/catalog.ts'
+import { imageFiles } from '@strongroom/paravisor/expected'
 
 const names = [imageFiles.disk, imageFiles.boot, imageFiles.certificates] as const
 

@@ -1,10 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { CarriedSilicon } from '@strongroom/contract'
+import { ParseError, VerificationError } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
-import { launchOnSilicon, type LaunchedVm } from '../paravisor/silicon.ts'
-import { readFirmware } from '../qemu/firmware.ts'
+import { launchOnSilicon, type LaunchedVm } from '@strongroom/paravisor'
+import { readFirmware } from '@strongroom/paravisor/expected'
 import { encodeBytes } from './bytes.ts'
+import { unreadable } from './unreadable.ts'
 
 /** Launches kept per VM: a boot, and what opens a guest state beside it. */
 const mostLaunches = 4
@@ -27,7 +29,7 @@ export class SiliconForHosts {
     const { amd, intel } = this.#silicon
     if (ask.ask === 'launch') return await this.#launch(ask)
     if (ask.ask === 'report') return await this.#report(ask)
-    if (ask.ask === 'quote') return encoded({ quote: await intel.quote(Buffer.from(ask.report ?? '', 'base64')) })
+    if (ask.ask === 'quote') return await this.#quote(ask)
     if (ask.ask === 'endorsements') return encoded(await amd.endorsements())
     if (ask.ask === 'collateral') return encoded(await intel.collateral())
     return { text: await intel.earlyTcbInfo() }
@@ -44,6 +46,14 @@ export class SiliconForHosts {
     const kept = (this.#launches.get(vmId) ?? []).filter((each) => each.epoch === epoch)
     this.#launches.set(vmId, [...kept, { id, epoch, launched }].slice(-mostLaunches))
     return { launch: id, measurement: launched.measurement }
+  }
+
+  async #quote({ report = '' }: CarriedSilicon): Promise<Record<string, unknown>> {
+    const quote = await this.#silicon.intel.quote(Buffer.from(report, 'base64')).catch((cause: unknown) => {
+      if (!(cause instanceof ParseError || cause instanceof VerificationError)) throw cause
+      throw unreadable({ target: 'report', expected: 'a TDREPORT of this processor', found: cause.message, cause })
+    })
+    return encoded({ quote })
   }
 
   async #report(ask: CarriedSilicon): Promise<Record<string, unknown>> {
@@ -70,12 +80,15 @@ function requireOwnClaims(claims: Uint8Array, { vmId, epoch }: CarriedSilicon): 
   const expected = `claims of ${vmId} at epoch ${epoch}`
   let configuration: Record<string, unknown> | undefined
   try {
-    configuration = (JSON.parse(Buffer.from(claims).toString('utf8')) as Record<string, typeof configuration>)['vm-configuration'] // prettier-ignore
+    configuration = (JSON.parse(Buffer.from(claims).toString('utf8')) as Record<string, typeof configuration>)[
+      'vm-configuration'
+    ]
   } catch {
     throw notCarried(expected, 'no claims')
   }
   const { vmUniqueId, 'placement-epoch': attested } = configuration ?? {}
-  if (vmUniqueId !== vmId || attested !== epoch) throw notCarried(expected, `claims of ${String(vmUniqueId)} at epoch ${String(attested)}`) // prettier-ignore
+  if (vmUniqueId !== vmId || attested !== epoch)
+    throw notCarried(expected, `claims of ${String(vmUniqueId)} at epoch ${String(attested)}`)
 }
 
 const encoded = (value: object): Record<string, unknown> => encodeBytes(value) as Record<string, unknown>

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createLogger, joinStreams, run } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { storedFiles, writeStored } from '../disk-store/record.ts'
-import { capacity } from '../vmgs/layout.ts'
+import { capacity } from '@strongroom/paravisor/guest-state'
 import type { VmDisk } from './storage-backend.ts'
 import { VmStorage } from './vm-storage.ts'
 
@@ -30,7 +30,10 @@ const dataDisk = (id: string) => async (): Promise<VmDisk> => await Promise.reso
 async function door(epoch: number, which: () => Promise<VmDisk | undefined> = osDisk, vm = vmId): Promise<string> {
   const path = join(stateDir, `door-${epoch}-${servers.length}`)
   const server = createServer((socket) => {
-    storage.openDisk({ vmId: vm, epoch, which }).then((disk) => joinStreams(socket, disk), () => socket.destroy()) // prettier-ignore
+    storage.openDisk({ vmId: vm, epoch, which }).then(
+      (disk) => joinStreams(socket, disk),
+      () => socket.destroy(),
+    )
   })
   servers.push(server)
   await new Promise<void>((done) => server.listen(path, done))
@@ -61,7 +64,9 @@ async function start(disk: string, length: number): Promise<Buffer> {
 /** Processes that serve disks of this storage. */
 async function daemons(): Promise<number> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const lines = await Promise.all(pids.map(async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''))) // prettier-ignore
+  const lines = await Promise.all(
+    pids.map(async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  )
   return lines.filter((line) => line.split('\0', 1)[0]!.includes('qemu-storage') && line.includes(stateDir)).length
 }
 
@@ -95,7 +100,10 @@ describe('the storage of a fleet', () => {
   it('ends a writer in the midst of its writes when the VM is placed again: nothing of it comes after (attack W38)', async () => {
     const first = await door(1)
     const writes = Array.from({ length: 400 }, (_, at) => `write -P 0x11 ${at * 65_536} 65536`)
-    const writer = io(first, ...writes).then(() => 'all written', () => 'ended') // prettier-ignore
+    const writer = io(first, ...writes).then(
+      () => 'all written',
+      () => 'ended',
+    )
     const disk = join(stateDir, 'fleet', vmId, 'os-disk.raw')
     await expect.poll(async () => (await start(disk, 1))[0]).toBe(0x11)
     await storage.fence(vmId, 2)
@@ -150,7 +158,9 @@ describe('the storage of a fleet', () => {
   })
 
   it('takes nothing for a guest state but one, for a VM but its name, nor an epoch that is none', async () => {
-    await expect(storage.writeState({ vmId, epoch: 1, bytes: new Uint8Array(10) })).rejects.toThrow(expect.objectContaining({ code: 'InvalidRequestContent' })) // prettier-ignore
+    await expect(storage.writeState({ vmId, epoch: 1, bytes: new Uint8Array(10) })).rejects.toThrow(
+      expect.objectContaining({ code: 'InvalidRequestContent' }),
+    )
     await expect(storage.openDisk({ vmId: '../../etc', epoch: 1, which: osDisk })).rejects.toThrow('not a VM id')
     await expect(storage.openDisk({ vmId, epoch: Number.NaN, which: osDisk })).rejects.toEqual(over)
   })
@@ -174,7 +184,9 @@ describe('data disks in the storage of a fleet', () => {
   it('are a VM’s next placement’s as they were left, each by itself, in their full length', async () => {
     await ioOf('data', await door(1, dataDisk(first)), 'write -P 0x41 1073737728 4096', 'flush')
     await ioOf('data', await door(1, dataDisk(second)), 'write -P 0x42 0 4096', 'flush')
-    expect(await ioOf('data', await door(2, dataDisk(first)), 'read -P 0x41 1073737728 4096', 'read -P 0 0 4096')).not.toContain('failed') // prettier-ignore
+    expect(
+      await ioOf('data', await door(2, dataDisk(first)), 'read -P 0x41 1073737728 4096', 'read -P 0 0 4096'),
+    ).not.toContain('failed')
     expect(await ioOf('data', await door(2, dataDisk(second)), 'read -P 0x42 0 4096')).not.toContain('failed')
     // An OS disk is not passed off as one of them, nor one of them as it.
     await expect(ioOf('os', await door(2, dataDisk(first)), 'read 0 512')).rejects.toThrow()
@@ -201,7 +213,10 @@ describe('data disks in the storage of a fleet', () => {
 
   it('have no write of an earlier placement, which was in the midst of them, after the first of the next (attack W43)', async () => {
     const writes = Array.from({ length: 400 }, (_, at) => `write -P 0x11 ${at * 65_536} 65536`)
-    const writer = ioOf('data', await door(1, dataDisk(first)), ...writes).then(() => 'all written', () => 'ended') // prettier-ignore
+    const writer = ioOf('data', await door(1, dataDisk(first)), ...writes).then(
+      () => 'all written',
+      () => 'ended',
+    )
     await expect.poll(async () => (await start(file(first), 1))[0]).toBe(0x11)
     await ioOf('data', await door(2, dataDisk(first)), 'write -P 0x22 0 26214400', 'flush')
     await writer
@@ -240,7 +255,9 @@ describe('data disks in the storage of a fleet', () => {
     await expect(storage.openDisk({ vmId, epoch: 1, which: dataDisk(first) })).rejects.toEqual(missing)
     const status = { id: second, state: 'Uploading' as const, steps: [], sizeBytes: 2 ** 20, missing: [] }
     await writeStored(stateDir, { spec: { id: second, name: second, source: { from: 'empty', sizeGiB: 1 } }, status })
-    await expect(storage.prepareDisk(vmId, { disk: second, sizeGiB: 1 })).rejects.toThrow(expect.objectContaining({ code: 'DataDiskNotReady' })) // prettier-ignore
+    await expect(storage.prepareDisk(vmId, { disk: second, sizeGiB: 1 })).rejects.toThrow(
+      expect.objectContaining({ code: 'DataDiskNotReady' }),
+    )
   })
 
   it('that are in a pool are not looked for among the server’s files', async () => {

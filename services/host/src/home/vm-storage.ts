@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { CarriedDiskAnswer } from '@strongroom/contract'
 import { ServiceError, writeFileAtomically, type Logger } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
-import { capacity } from '../vmgs/layout.ts'
+import { capacity } from '@strongroom/paravisor/guest-state'
 import type { CephStorage } from './ceph/ceph-storage.ts'
 import { elsewhere, isPooled } from './ceph/pooled-disks.ts'
 import { FileStorage } from './file-storage.ts'
@@ -168,7 +168,8 @@ export class VmStorage {
     const ceph = this.#ceph
     if (kept === undefined && (ceph === undefined || (await this.#files.has(vmId)))) return this.#files
     const here = ceph && JSON.stringify(await ceph.place())
-    if (ceph === undefined || here === undefined || (kept !== undefined && kept !== here)) throw vmElsewhere(vmId, kept, here) // prettier-ignore
+    if (ceph === undefined || here === undefined || (kept !== undefined && kept !== here))
+      throw vmElsewhere(vmId, kept, here)
     if (kept !== undefined) return ceph
     await mkdir(join(this.#directory, vmId), { recursive: true, mode: 0o700 })
     await writeFileAtomically(path, here)

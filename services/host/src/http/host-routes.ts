@@ -7,6 +7,7 @@ import {
   hostWire,
   imageImport,
   imageUpdateRequest,
+  quoteChallenge,
   signedVariableRequest,
   instanceConversion,
   restoreKey,
@@ -130,12 +131,16 @@ function instanceRoutes(app: HttpApp, host: Host, verifiers: readonly string[]):
   })
   app.post<VmPath>('/instances/:vmId/commands', async (request, reply) => {
     const instance = host.get(request.params.vmId)
-    return await reply.code(202).send(instance.command(readBody(commandRequest, request.body)))
+    return await reply.code(202).send(instance.agent().submit(readBody(commandRequest, request.body)))
   })
   app.get<{ Params: { vmId: string; id: string } }>('/instances/:vmId/commands/:id', async (request) => {
     const status = host.get(request.params.vmId).findCommand(request.params.id)
     if (status === undefined) throw notFound(request.params.id)
     return status
+  })
+  app.post<VmPath>('/instances/:vmId/fresh-quote', async (request) => {
+    const instance = host.get(request.params.vmId)
+    return await instance.agent().challenges.ask(readBody(quoteChallenge, request.body))
   })
   app.post('/instances/:vmId/memory-dump', async () => {
     throw noMemoryDump()
@@ -168,7 +173,12 @@ function imageRoutes(
   app: HttpApp,
   o: { builds: ImageBuilds; simulated: SimulatedBoots; cacheDir: string; measurements: PublishedMeasurements },
 ): void {
-  app.get('/images', async () => ({ value: await listImages(o.cacheDir) }))
+  // Whatever else lies in the cache is of other installations, or somebody laid it there: it is the latest of nothing.
+  app.get('/images', async () => {
+    const found = await listImages(o.cacheDir)
+    const signed = await Promise.all(found.map(async (image) => await o.measurements.isSigned(image)))
+    return { value: found.filter((_, index) => signed[index]) }
+  })
   app.get<{ Params: { id: string } }>('/images/:id/measurements', async (request) => {
     const { id } = request.params
     const image = id === standInImage.id ? await o.simulated.image() : await findImage(o.cacheDir, id)
@@ -182,7 +192,7 @@ function imageRoutes(
   app.post('/images/import', async (request) => {
     const { path, name } = read(imageImport, request.body, { code: 'InvalidRequestContent', subject: 'The import' })
     const image = await importImage({ cacheDir: o.cacheDir, path, name })
-    await o.measurements.current(image)
+    await o.measurements.sign(image, { disk: image.path })
     return image
   })
   app.post<{ Params: { id: string } }>('/images/:id/update', async (request) => {

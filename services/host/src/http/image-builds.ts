@@ -49,8 +49,8 @@ export class ImageBuilds {
   async start(variant: ImageVariant): Promise<ImageBuildStatus> {
     const present = await this.status(variant)
     const { cacheDir, clock, logger, measurements, sealer } = this.#o
-    // An image that another installation built into the cache: this one signs its measurements with its own key.
-    if (present.image !== undefined) await measurements.current(present.image)
+    // Another installation built it into the cache, and whoever runs `image build` takes it as it is now, like an import.
+    if (present.image !== undefined) await measurements.sign(present.image, { disk: present.image.path })
     if (present.state === 'Running' || present.state === 'Succeeded') return present
     const status: ImageBuildStatus = { state: 'Running', steps: [] }
     const work = buildImage({
@@ -62,7 +62,7 @@ export class ImageBuilds {
     })
       .then(async (image) => {
         beginStep(status.steps, 'Sign the image’s measurements', clock.now())
-        await measurements.current(image)
+        await measurements.sign(image, { disk: image.path })
         endStep(status.steps, clock.now())
         status.state = 'Succeeded'
         status.image = image

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { commandRequest, instanceConversion, stopRequest } from '@strongroom/contract/wires'
-import { exampleSpec } from '../testing.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import { parseDataDisks, parsePatch, parseSpec, readBody } from './spec.ts'
 
 const { vmId } = exampleSpec

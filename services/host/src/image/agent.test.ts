@@ -1,14 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseUserspaceLog } from '@strongroom/evidence/expected'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { provisioningLines, settledBy } from '../network/provisioning.ts'
-import { exampleSpec } from '../testing.ts'
-import { recipesDirectory } from './recipe.ts'
+import { provisioningLines } from '../network/provisioning.ts'
+import { exampleSpec, settledBy } from '@strongroom/paravisor/testing'
+import { agentInFolder } from '../testing/guest-agent.ts'
 
 const passwordHash = '$y$j9T$aaaaaaaaaaaaaaaaaaaaa/$bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'
 const passwordSha256 = createHash('sha256').update(passwordHash).digest('hex')
@@ -18,19 +19,7 @@ let directory: string
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-agent-'))))
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
-/** The guest's agent on a folder instead of the guest's disk, loaded as a program without side effects. */
-async function agentOn(disk: string): Promise<string> {
-  const agent = await readFile(join(recipesDirectory, 'common/agent'), 'utf8')
-  const path = join(directory, `${disk}.pl`)
-  await writeFile(
-    path,
-    agent
-      .replaceAll('/var/lib/strongroom', join(directory, disk))
-      .replaceAll('/dev/tpmrm0', join(directory, 'no-tpm'))
-      .replaceAll('/usr/local/share/ca-certificates/strongroom.crt', join(directory, `${disk}.crt`)),
-  )
-  return path
-}
+const agentOn = async (disk: string): Promise<string> => await agentInFolder(directory, disk)
 
 /** Runs the agent until it has applied its settings. Returns them by name. */
 async function settle(disk: string, spec: typeof exampleSpec, caPem = 'CA'): Promise<Record<string, string>> {
@@ -128,7 +117,9 @@ describe('the guest’s agent', () => {
     const permitted = (...names: string[]): string => names.map((name) => `permitted;${name}`).join(',')
     const shown = permitted('DNS:com', `DNS:xPermitted:${first}`, ...others)
     expect(await constrained(await certificate(shown))).toBe(false)
-    const bytes = '06:03:55:1d:1e:04:34:30:32:a0:30:30:15:82:13:73:74:72:6f:6e:67:72:6f:6f:6d:2e:69:6e:74:65:72:6e:61:6c:30:0b:82:09:6c:6f:63:61:6c:68:6f:73:74:30:0a:87:08:7f:00:00:01:ff:ff:ff:ff' // prettier-ignore
+    const bytes =
+      '06:03:55:1d:1e:04:34:30:32:a0:30:30:15:82:13:73:74:72:6f:6e:67:72:6f:6f:6d:2e:69:6e:74:65:72:6e:61:6c:30:0b' +
+      ':82:09:6c:6f:63:61:6c:68:6f:73:74:30:0a:87:08:7f:00:00:01:ff:ff:ff:ff'
     const beside = `1.2.3.4=DER:04:38:${bytes}`
     expect(await constrained(await certificate(shown, beside))).toBe(false)
     expect(await constrained(await certificate(undefined, beside))).toBe(false)
@@ -165,7 +156,9 @@ describe('the guest’s agent', () => {
 
   it('writes and reads base64 as everybody does', async () => {
     const script = `require $ARGV[0];
-while (<STDIN>) { chomp; my $bytes = pack 'H*', $_; my $text = base64($bytes); print "$text ", base64url($bytes), ' ', unpack('H*', from_base64($text)), "\n" }`
+while (<STDIN>) {
+  chomp; my $bytes = pack 'H*', $_; my $text = base64($bytes);
+  print "$text ", base64url($bytes), ' ', unpack('H*', from_base64($text)), "\n" }`
     const given = Array.from({ length: 130 }, (_, length) => randomBytes(length))
     const input = given.map((bytes) => `${bytes.toString('hex')}\n`).join('')
     const { stdout } = await run({ command: 'perl', args: ['-e', script, await agentOn('letters')], stdin: input })
@@ -205,10 +198,88 @@ while (<STDIN>) { chomp; my $bytes = pack 'H*', $_; my $text = base64($bytes); p
       refused: (response) => response.writeHead(400).end('no'),
       cut: (response) => response.writeHead(200, { 'content-length': 10 }).write('half', () => response.destroy()),
     }
-    const script = `for (qw(whole refused cut)) { my ($status, $text) = metadata('GET', "/$_"); print $status // 'none', ' ', length $text > 50 ? length $text : $text, "\\n" }`
+    const script =
+      "for (qw(whole refused cut)) { my ($status, $text) = metadata('GET', \"/$_\"); print $status // 'none', ' ', " +
+      'length $text > 50 ? length $text : $text, "\\n" }'
     expect(await withEndpoint('wire', ({ path, response }) => answers[path]!(response), script)).toBe(
       '200 100000\n400 no\nnone half an answer\n',
     )
+  })
+
+  it('numbers each boot once, by random numbers of the vTPM and of the kernel', async () => {
+    const script = `no warnings;
+my $hashed;
+*tpm = sub {
+  return pack 'n/a', 'T' x unpack 'n', $_[2] if $_[1] == 0x17b;
+  $hashed = unpack 'n/a', $_[2];
+  pack 'n/a', pack 'H64', filter($hashed, '/usr/bin/sha256sum')
+};
+my @numbers = (boot_number(), boot_number());
+print unpack('H*', $hashed), "\\n@numbers\\n"; unlink "$ARGV[1]/boot"; print boot_number(), "\\n"`
+    const path = await agentOn('numbered')
+    await writeFile(path, (await readFile(path, 'utf8')).replace(join(directory, 'no-tpm'), '/dev/null'))
+    const args = ['-e', `require $ARGV[0];\n${script}`, path, join(directory, 'numbered.run')]
+    const { stdout } = await run({ command: 'perl', args })
+    const [hashed = '', numbers, next] = stdout.toString().trim().split('\n')
+    const input = Buffer.from(hashed, 'hex')
+    const number = createHash('sha256').update(input).digest('hex').slice(0, 32)
+    expect(numbers).toBe(`${number} ${number}`)
+    expect(next).toMatch(/^[0-9a-f]{32}$/)
+    expect(next).not.toBe(number)
+    expect(await readlink(join(directory, 'numbered.run/boot'))).toBe(next)
+    const bootId = await readFile('/proc/sys/kernel/random/boot_id')
+    expect(input.subarray(32)).toEqual(Buffer.concat([bootId, Buffer.alloc(32, 'T')]))
+    expect(input.subarray(0, 32)).not.toEqual(Buffer.alloc(32))
+  })
+
+  /** Runs the agent with a TPM that only notes what is extended, in a boot whose first program is still to come. */
+  async function measuring(boot: string, key: string, script: string): Promise<string> {
+    const path = await agentOn(boot)
+    const text = await readFile(path, 'utf8')
+    const at = (name: string): string => join(directory, `${boot}.${name}`)
+    await writeFile(
+      path,
+      text
+        .replace(join(directory, 'no-tpm'), '/dev/null')
+        .replace('/etc/ssh/ssh_host_ed25519_key', key)
+        .replace('/etc/systemd/system/multi-user.target.wants/ssh.service', at('ssh.service'))
+        .replace('/run/log/systemd/tpm2-measure.log', at('log')),
+    )
+    const noted = "no warnings; *extend = sub { print $_[0], ' ', unpack('H*', $_[1]), \"\\n\" }; *sha256 = sub { "
+    const hash = "pack 'H64', filter($_[0], '/usr/bin/sha256sum') };"
+    const { stdout } = await run({ command: 'perl', args: ['-e', `require $ARGV[0];\n${noted}${hash}${script}`, path] })
+    return stdout.toString()
+  }
+
+  it('measures the SSH host key that the server has, once a boot, in an event of PCR 15 that the log names', async () => {
+    const key = join(directory, 'host_key')
+    await run({ command: 'ssh-keygen', args: ['-q', '-t', 'ed25519', '-N', '', '-f', key] })
+    const line = (await readFile(`${key}.pub`, 'utf8')).split(' ').slice(0, 2).join(' ')
+    // The server does not read it.
+    await writeFile(`${key}.pub`, 'ssh-ed25519 AAAA other')
+    const text = `strongroom-ssh-host-key:1:${line}`
+    const digest = createHash('sha256').update(text).digest('hex')
+    expect(await measuring('measured', key, 'measure_host_key();')).toBe(`15 ${digest}\n`)
+    const log = await readFile(join(directory, 'measured.log'))
+    const [record] = parseUserspaceLog(log)
+    expect(record).toMatchObject({ pcr: 15, text, digest: new Uint8Array(Buffer.from(digest, 'hex')) })
+    // The agent again, after somebody exchanged the key.
+    await rm(key)
+    await run({ command: 'ssh-keygen', args: ['-q', '-t', 'ed25519', '-N', '', '-f', key] })
+    expect(await measuring('measured', key, 'measure_host_key();')).toBe('')
+    expect(await readFile(join(directory, 'measured.log'))).toEqual(log)
+  })
+
+  it.each([
+    ['absent', undefined],
+    ['half written', '-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r\n-----END OPENSSH PRIVATE KEY-----\n'],
+    ['something else', 'text'],
+  ])('measures that there is none where the file of it is %s', async (what, content) => {
+    const boot = `none-${what.replace(' ', '-')}`
+    const key = join(directory, `${boot}-key`)
+    if (content !== undefined) await writeFile(key, content)
+    const digest = createHash('sha256').update('strongroom-ssh-host-key:1:none').digest('hex')
+    expect(await measuring(boot, key, 'measure_host_key();')).toBe(`15 ${digest}\n`)
   })
 
   it('reports again where a report had no answer, and takes a refusal at once', async () => {

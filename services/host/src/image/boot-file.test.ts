@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { admitBoots, writeDiskKey, type DiskKey } from '../tpm/disk-key.ts'
-import { manufactureTpm } from '../tpm/manufacture.ts'
-import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
-import { TpmDirectory } from '../tpm/tpm-directory.ts'
+import { admitBoots, type DiskKey } from '@strongroom/paravisor/testing'
+import { writeDiskKey, manufactureTpm, startSwtpm, stopSwtpm, TpmDirectory } from '@strongroom/paravisor/tpm'
 import { recipesDirectory } from './recipe.ts'
 
 const key: DiskKey = {
@@ -89,7 +87,13 @@ my $filter = \\&filter;
 *system_partition = sub { return { number => 1, start => 2048, length => 614400, guid => 'G' x 16 } };
 main(@ARGV);`
   try {
-    return (await run({ command: 'perl', args: ['-e', script, at('boot-file'), tpm.socket, at('table'), ...args], allow: [1] })).stdout.toString() // prettier-ignore
+    return (
+      await run({
+        command: 'perl',
+        args: ['-e', script, at('boot-file'), tpm.socket, at('table'), ...args],
+        allow: [1],
+      })
+    ).stdout.toString()
   } finally {
     await stopSwtpm(tpm)
   }
@@ -137,7 +141,9 @@ describe('the guest’s boot files', () => {
     expect(await bootFile('settle')).toContain('is the default from now on')
     expect([await onDisk('BOOT/BOOTX64.EFI'), await onDisk('Linux/other.efi')]).toEqual(['kernel 2', 'the image’s own'])
     expect((await slots())[0]).toBe(laidDown(document(2)))
-    expect(await bootFile('status')).toMatch(/^default +kernel 6.12.2-cloud-amd64, generation 2$[^]*^this boot +default$/m) // prettier-ignore
+    expect(await bootFile('status')).toMatch(
+      /^default +kernel 6.12.2-cloud-amd64, generation 2$[^]*^this boot +default$/m,
+    )
     // As after a power loss before the end: nothing is swapped back.
     await firmwareStarted(1)
     expect(await bootFile('settle')).toBe('')

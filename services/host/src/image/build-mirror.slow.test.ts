@@ -26,7 +26,10 @@ it('a build asks a mirror again that is busy, after pauses that grow', { timeout
   try {
     const { port } = mirror.address() as AddressInfo
     const build = buildImage({ cacheDir, source: recipeSources.minimal, mirror: `http://127.0.0.1:${port}/debian` })
-    await expect(build).rejects.toMatchObject({ code: 'ImageBuildFailed', found: expect.stringContaining('apt-get update') as string }) // prettier-ignore
+    await expect(build).rejects.toMatchObject({
+      code: 'ImageBuildFailed',
+      found: expect.stringContaining('apt-get update') as string,
+    })
     const times = at.get(release) ?? []
     expect(times).toHaveLength(refusals + 1)
     const pauses = times.slice(1).map((time, n) => time - times[n]!)

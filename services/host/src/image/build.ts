@@ -6,18 +6,10 @@ import { run, ServiceError } from '@strongroom/platform'
 import { repart } from '../disks/repart.ts'
 import { copySparse, flush } from '../disks/sparse.ts'
 import { withImageLock } from './build-lock.ts'
-import { findImage, imageDirectory, imageFiles, imagesDirectory, publisherKeyFile } from './catalog.ts'
+import { findImage, imageDirectory, imagesDirectory, publisherKeyFile } from './catalog.ts'
+import { imageFiles, diskKeyField, firmwareField, settingsField, updatesField } from '@strongroom/paravisor/expected'
 import { describeImage } from './describe.ts'
-import {
-  diskKeyField,
-  espMebibytes,
-  loadRecipe,
-  recipeSources,
-  suite,
-  updatesField,
-  type Recipe,
-  type RecipeSource,
-} from './recipe.ts'
+import { espMebibytes, loadRecipe, recipeSources, suite, type Recipe, type RecipeSource } from './recipe.ts'
 
 const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 const mebibyte = 1024 ** 2
@@ -176,7 +168,8 @@ class ImageBuilder {
     const release = join(this.#work, 'os-release')
     const system = await readFile(join(this.#work, 'usr/lib/os-release'), 'utf8')
     const { opensDisk, name } = this.#recipe
-    const fields = opensDisk ? `${diskKeyField.name}=${diskKeyField.value}\n${updatesField}=${name}\n` : ''
+    const initrd = [diskKeyField, settingsField, firmwareField, { name: updatesField, value: name }]
+    const fields = opensDisk ? initrd.map((field) => `${field.name}=${field.value}\n`).join('') : ''
     await writeFile(release, `${system.trimEnd()}\n${fields}`)
     const { withNewKey } = await import('./signing-key.ts')
     await withNewKey(async (key) => {
@@ -217,7 +210,12 @@ class ImageBuilder {
           ['SizeMaxBytes', `${espMebibytes}M`],
           ['CopyFiles', `${boot}:/EFI/BOOT/BOOTX64.EFI`],
         ],
-        [['Type', 'root-x86-64'], ['Label', 'root'], ['CopyBlocks', join(this.#work, 'root.ext4')], ['GrowFileSystem', 'yes']], // prettier-ignore
+        [
+          ['Type', 'root-x86-64'],
+          ['Label', 'root'],
+          ['CopyBlocks', join(this.#work, 'root.ext4')],
+          ['GrowFileSystem', 'yes'],
+        ],
       ],
       ...(this.#o.signal && { signal: this.#o.signal }),
     })

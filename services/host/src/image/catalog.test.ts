@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withImageLock } from './build-lock.ts'
-import { findImage, imageDirectory, imageFiles, listImages } from './catalog.ts'
+import { findImage, imageDirectory, listImages } from './catalog.ts'
+import { imageFiles } from '@strongroom/paravisor/expected'
 import { loadRecipe, recipeSources } from './recipe.ts'
 
 let cacheDir: string

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
+import { imageFiles } from '@strongroom/paravisor/expected'
 
 /** Directory of cached images, one directory each, which appears whole. */
 export function imagesDirectory(cacheDir: string): string {
@@ -13,16 +14,6 @@ export function imageDirectory(cacheDir: string, id: string): string {
 
 /** Ids are directory names: anything else names no image. */
 const imageIdPattern: RegExp = /^[a-z0-9][a-z0-9.-]{0,126}$/
-
-/** Names inside an image's directory. */
-export const imageFiles = {
-  disk: 'disk.raw',
-  record: 'image.json',
-  /** The unified kernel image on the ESP; predictions are computed from it. */
-  boot: 'boot.efi',
-  /** Certificates for db, so that the firmware accepts the boot file; PEM, may be empty. */
-  certificates: 'db.pem',
-} as const
 
 /** On the machine that built the image: the sealed private key of its certificate, which signs its updates. */
 export const publisherKeyFile = 'publisher.key.sealed'

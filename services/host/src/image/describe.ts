@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { ImageRecord } from '@strongroom/contract'
 import { parsePe, type PeImage } from '@strongroom/evidence/expected'
-import { imageFiles } from './catalog.ts'
-import { diskKeyField, updatesField } from './recipe.ts'
+import { imageFiles, releaseField, sectionText } from '@strongroom/paravisor/expected'
 
 /** The record of an image whose disk and boot file are in `directory`. The boot file names the OS. */
 export async function describeImage(o: {
@@ -41,32 +40,8 @@ export function operatingSystem(boot: PeImage): ImageRecord['os'] {
   return {
     id: releaseField(boot, 'ID'),
     versionId: releaseField(boot, 'VERSION_ID'),
-    kernel: text(boot, '.uname').trim(),
+    kernel: sectionText(boot, '.uname').trim(),
   }
-}
-
-/** True if the kernel image states that its initrd takes the OS disk's key from the vTPM. */
-export function opensWithVtpmKey(boot: PeImage): boolean {
-  return releaseField(boot, diskKeyField.name) === diskKeyField.value
-}
-
-/** Name under which the kernel image accepts updates; undefined if it accepts none. */
-export function updatedAs(boot: PeImage): string | undefined {
-  return releaseField(boot, updatesField) || undefined
-}
-
-function releaseField(boot: PeImage, key: string): string {
-  return (
-    new RegExp(`^${key}=(?:"([^"\n]*)"|'([^'\n]*)'|(.*))$`, 'm')
-      .exec(text(boot, '.osrel'))
-      ?.slice(1)
-      .find((part) => part !== undefined) ?? ''
-  )
-}
-
-function text(boot: PeImage, section: string): string {
-  const found = boot.sections.find((candidate) => candidate.name === section)
-  return found === undefined ? '' : new TextDecoder().decode(found.data).replace(/\0[^]*$/, '')
 }
 
 async function sha256(path: string): Promise<string> {

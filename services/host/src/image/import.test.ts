@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { repart, type PartitionDefinition } from '../disks/repart.ts'
-import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { imageKeys, expectedPcrs } from './boot-files.ts'
+import { makeUefiVariables, imageKeys, expectedPcrs } from '@strongroom/paravisor/expected'
 import { findImage, listImages } from './catalog.ts'
 import { importImage } from './import.ts'
 import { withNewKey } from './signing-key.ts'
@@ -73,7 +72,11 @@ async function disk(o: { boot?: string; root?: boolean; certificate?: boolean })
   ]
   if (o.boot !== undefined) esp.push(['CopyFiles', `${join(directory, o.boot)}:/EFI/BOOT/BOOTX64.EFI`])
   const partitions = [esp]
-  if (o.root !== false) partitions.push([['Type', 'root-x86-64'], ['CopyBlocks', join(directory, 'root')]]) // prettier-ignore
+  if (o.root !== false)
+    partitions.push([
+      ['Type', 'root-x86-64'],
+      ['CopyBlocks', join(directory, 'root')],
+    ])
   await repart({ disk: path, directory: `${path}.d`, create: true, partitions })
   if (o.certificate !== false) await writeFile(`${path}.db.pem`, certificate)
   return path
@@ -130,9 +133,16 @@ describe('an image that qualifies', () => {
     const image = await importImage({ cacheDir, path: await disk({ boot: 'signed.efi' }), name: 'tenant' })
     const out = join(directory, 'variables.fd')
     await makeUefiVariables({ secureBoot: true, keys: await imageKeys(image), out })
-    const on = await expectedPcrs({ image, variables: await readFile(out) })
+    const firmware = new Uint8Array(32).fill(1)
+    const on = await expectedPcrs({ image, variables: await readFile(out), firmware })
     await makeUefiVariables({ secureBoot: false, keys: { db: [] }, out })
     const off = await expectedPcrs({ image, variables: await readFile(out) })
+    expect([on.atUnlock[0], on.atReady[0], on.firmwareLog[0], off.atReady[0]]).toEqual([
+      firmware,
+      firmware,
+      firmware,
+      undefined,
+    ])
     expect(on.atReady[4]).not.toEqual(off.atReady[4])
     expect(on.atUnlock[7]).not.toEqual(off.atUnlock[7])
     expect(on.atUnlock[11]).toEqual(off.atUnlock[11])

@@ -31,7 +31,8 @@ function mpi(number: Uint8Array): Buffer {
 }
 
 /** Section 4.2.1: the new format, with a length of five octets. */
-const packet = (tag: number, body: Uint8Array): Buffer => Buffer.concat([uint(0xc0 | tag, 1), Buffer.from([0xff]), uint(body.length, 4), body]) // prettier-ignore
+const packet = (tag: number, body: Uint8Array): Buffer =>
+  Buffer.concat([uint(0xc0 | tag, 1), Buffer.from([0xff]), uint(body.length, 4), body])
 
 function publicKeyBody({ privateKey, createdAt }: OpenPgpKey): Buffer {
   const { n = '', e = '' } = privateKey.export({ format: 'jwk' })
@@ -50,7 +51,9 @@ function signaturePacket(
   key: OpenPgpKey,
   o: { type: number; signed: Uint8Array; at: Date; extra?: Uint8Array },
 ): Buffer {
-  const fingerprint = createHash('sha1').update(hashedKey(publicKeyBody(key))).digest() // prettier-ignore
+  const fingerprint = createHash('sha1')
+    .update(hashedKey(publicKeyBody(key)))
+    .digest()
   const hashed = Buffer.concat([
     subpacket(subpackets.createdAt, uint(seconds(o.at), 4)),
     subpacket(subpackets.issuerFingerprint, Buffer.concat([uint(version, 1), fingerprint])),

@@ -1,9 +1,15 @@
 import { constants, generateKeyPairSync, sign } from 'node:crypto'
 import { parsePem } from '@strongroom/evidence'
-import { bootFileText, bootFileType, publisherAuthority, verifyBootFile, type BootFileDocument } from '@strongroom/evidence/expected' // prettier-ignore
+import {
+  bootFileText,
+  bootFileType,
+  publisherAuthority,
+  verifyBootFile,
+  type BootFileDocument,
+} from '@strongroom/evidence/expected'
 import { issueSelfSigned } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
-import { publisher } from './publisher.ts'
+import { publisher } from '@strongroom/paravisor/expected'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const certificatePem = issueSelfSigned({
@@ -43,7 +49,11 @@ describe('the document of a boot file', () => {
     ['of another kind', signedAs({ alg: 'PS256', typ: 'strongroom-image-measurements+jws' }), 'TokenOfAnotherKind'],
     ['by another algorithm', signedAs({ alg: 'RS256', typ: bootFileType }), 'AlgorithmNotAllowed'],
     ['by none', signedAs({ alg: 'none', typ: bootFileType }), 'AlgorithmNotAllowed'],
-    ['with a header that is not understood', signedAs({ alg: 'PS256', typ: bootFileType, crit: ['x'] }), 'UnknownCriticalExtension'], // prettier-ignore
+    [
+      'with a header that is not understood',
+      signedAs({ alg: 'PS256', typ: bootFileType, crit: ['x'] }),
+      'UnknownCriticalExtension',
+    ],
     ['that says something else', `${own.sign(bootFileText(document)).slice(0, -8)}AAAAAAAA`, 'TokenSignatureInvalid'],
   ])('is refused where it is signed %s', async (_what, jws, code) => {
     await expect(verifyBootFile({ jws, certificate })).rejects.toMatchObject({ code })

@@ -14,9 +14,8 @@ import {
 import { ProgramError, run } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from '../disks/gpt.ts'
 import { inspectLuks } from '../disks/luks.ts'
-import { microsoftVariables, toPem } from '../disks/uefi-variables.ts'
-import { opensWithVtpmKey, operatingSystem } from './describe.ts'
-import { diskKeyField } from './recipe.ts'
+import { microsoftVariables, toPem, opensWithVtpmKey, diskKeyField } from '@strongroom/paravisor/expected'
+import { operatingSystem } from './describe.ts'
 
 /** Azure's limit for a disk encrypted with the VM (VHD smaller than 32 GB). */
 const encryptionLimit = 32 * 1024 ** 3
@@ -162,7 +161,8 @@ async function encryptionReasons(disk: string, partitions: Partition[], boot: Pe
   }
   if (!opensWithVtpmKey(boot)) {
     reasons.push(
-      `Disk encryption needs an initrd that reads the disk's key from the vTPM (docs/design/0009-disk-key.md); a boot file with such an initrd has ${diskKeyField.name}=${diskKeyField.value} in its section .osrel.`,
+      "Disk encryption needs an initrd that reads the disk's key from the vTPM (docs/design/0009-disk-key.md); a " +
+        `boot file with such an initrd has ${diskKeyField.name}=${diskKeyField.value} in its section .osrel.`,
     )
   }
   if ((await inspectLuks(disk)) !== undefined) reasons.push('The root partition is already encrypted.')

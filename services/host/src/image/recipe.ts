@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageVariant } from '@strongroom/contract'
+import { diskKeyField, firmwareField, settingsField } from '@strongroom/paravisor/expected'
 
 /**
  * Folders of files that are copied into images or build them, stored as plain files so that readers see everything of
@@ -28,7 +29,8 @@ export interface RecipeSource {
  * Kernel command line, inside the signed image. The host reaches a starting system through strings of its own making;
  * all are ignored: no systemd credentials from SMBIOS, fw_cfg or the ESP (systemd.system-credentials(7)), no partition
  * mounted for its type (systemd-gpt-auto-generator(8)), no SSH on a vsock (systemd-ssh-generator(8)), no image to
- * resume from. A panic ends the machine: QEMU runs with -no-reboot.
+ * resume from. A panic ends the machine: QEMU runs with -no-reboot. Of a seed that the firmware or the boot stub passes on, which may be a
+ * file of the host's, no bit counts as random (`random.trust_bootloader`).
  *
  * `lsm` is the kernel's list without tomoyo, which has no policy here, and bpf: systemd would read all of the kernel's
  * type information at every boot for a setting (RestrictFileSystems) that no unit of the image has.
@@ -36,6 +38,7 @@ export interface RecipeSource {
 const kernelCommandLine: string = [
   'console=ttyS0,115200 loglevel=4 no_timer_check panic=10',
   'systemd.import_credentials=no systemd.gpt_auto=no systemd.ssh_auto=no noresume module_blacklist=qemu_fw_cfg',
+  'random.trust_bootloader=off',
   'lsm=landlock,lockdown,yama,apparmor,ipe,ima,evm',
 ].join(' ')
 
@@ -48,18 +51,6 @@ export const recipeSources: Record<ImageVariant, RecipeSource> = {
 }
 
 export const suite = 'trixie'
-
-/**
- * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the second format
- * (recipes/common/init; docs/design/0009-disk-key.md).
- */
-export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '2' }
-
-/**
- * In `.osrel` of a kernel image: which image its updates are for, and that its initrd opens a disk that admits several
- * boot files (docs/design/0018-kernel-updates.md).
- */
-export const updatesField = 'STRONGROOM_UPDATES'
 
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
@@ -78,7 +69,14 @@ export interface Recipe extends RecipeSource {
 /** @throws if a part has no list of packages */
 export async function loadRecipe(source: RecipeSource = recipeSources.reference): Promise<Recipe> {
   const { name, parts, opensDisk } = source
-  const made = [builderVersion, name, suite, source.kernelCommandLine, espMebibytes, opensDisk ? diskKeyField : null]
+  const made = [
+    builderVersion,
+    name,
+    suite,
+    source.kernelCommandLine,
+    espMebibytes,
+    opensDisk ? [diskKeyField, settingsField, firmwareField] : null,
+  ]
   const hash = createHash('sha256').update(JSON.stringify(made))
   const packages: string[] = []
   for (const directory of parts) {

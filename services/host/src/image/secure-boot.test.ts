@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { EfiVariable } from '@strongroom/evidence/expected'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { consentVendor, readConsent, stateVariable } from '../paravisor/variable-consent.ts'
+import { consentVendor, readConsent, stateVariable } from '@strongroom/paravisor/testing'
 import { recipesDirectory } from './recipe.ts'
 
 const volumeKey = new Uint8Array(randomBytes(64))

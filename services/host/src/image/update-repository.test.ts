@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { issueSelfSigned } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { publisher, type Publisher } from './publisher.ts'
+import { publisher, type Publisher } from '@strongroom/paravisor/expected'
 import { makeRepository, repositoryKeyFile } from './update-repository.ts'
 
 const exec = promisify(execFile)
@@ -16,7 +16,13 @@ let repository: string
 
 function makePublisher(): Publisher {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const certificatePem = issueSelfSigned({ subject: 'CN=publisher', privateKey, usages: ['codeSigning'], notBefore: new Date('2026-01-01'), notAfter: new Date('2056-01-01') }) // prettier-ignore
+  const certificatePem = issueSelfSigned({
+    subject: 'CN=publisher',
+    privateKey,
+    usages: ['codeSigning'],
+    notBefore: new Date('2026-01-01'),
+    notAfter: new Date('2056-01-01'),
+  })
   return publisher({ privateKey, certificatePem })
 }
 
@@ -24,9 +30,21 @@ async function addUpdate(version: string): Promise<void> {
   const [root, update] = [join(folder, `package-${version}`), join(folder, 'updates', `6.12-${version}`)]
   await mkdir(join(root, 'DEBIAN'), { recursive: true })
   await mkdir(update, { recursive: true })
-  const control = ['Package: strongroom-boot-file', `Version: ${version}`, 'Architecture: amd64', 'Maintainer: a <b@c>', 'Description: boot file', ''] // prettier-ignore
+  const control = [
+    'Package: strongroom-boot-file',
+    `Version: ${version}`,
+    'Architecture: amd64',
+    'Maintainer: a <b@c>',
+    'Description: boot file',
+    '',
+  ]
   await writeFile(join(root, 'DEBIAN/control'), control.join('\n'))
-  await exec('dpkg-deb', ['--root-owner-group', '--build', root, join(update, `strongroom-boot-file_${version}_amd64.deb`)]) // prettier-ignore
+  await exec('dpkg-deb', [
+    '--root-owner-group',
+    '--build',
+    root,
+    join(update, `strongroom-boot-file_${version}_amd64.deb`),
+  ])
 }
 
 beforeAll(async () => {
@@ -46,9 +64,22 @@ async function apt(name: string, ...args: string[]): Promise<string> {
   await writeFile(join(root, 'status'), '')
   const source = `deb [arch=amd64 signed-by=${join(repository, repositoryKeyFile)}] copy:${repository}/ ./\n`
   await writeFile(join(root, 'sources.list'), source)
-  const options = { 'Dir::Etc::sourcelist': 'sources.list', 'Dir::Etc::sourceparts': 'etc', 'Dir::State::lists': 'lists', 'Dir::State::status': 'status', 'Dir::Cache': 'cache' } // prettier-ignore
+  const options = {
+    'Dir::Etc::sourcelist': 'sources.list',
+    'Dir::Etc::sourceparts': 'etc',
+    'Dir::State::lists': 'lists',
+    'Dir::State::status': 'status',
+    'Dir::Cache': 'cache',
+  }
   const set = Object.entries(options).flatMap(([option, path]) => ['-o', `${option}=${join(root, path)}`])
-  const { stdout, stderr } = await exec('apt-get', [...set, '-o', 'APT::Sandbox::User=root', '-o', 'APT::Architecture=amd64', ...args]) // prettier-ignore
+  const { stdout, stderr } = await exec('apt-get', [
+    ...set,
+    '-o',
+    'APT::Sandbox::User=root',
+    '-o',
+    'APT::Architecture=amd64',
+    ...args,
+  ])
   return `${stdout}${stderr}`
 }
 
@@ -68,7 +99,12 @@ describe('the repository of an image’s updates', () => {
     await writeFile(packages, before)
     const other = await mkdtemp(join(folder, 'other-'))
     await mkdir(join(other, 'updates'))
-    const foreign = await makeRepository({ updates: join(other, 'updates'), image: 'web', publisher: makePublisher(), at }) // prettier-ignore
+    const foreign = await makeRepository({
+      updates: join(other, 'updates'),
+      image: 'web',
+      publisher: makePublisher(),
+      at,
+    })
     await writeFile(join(repository, repositoryKeyFile), await readFile(join(foreign, repositoryKeyFile)))
     await expect(apt('foreign', 'update', '--error-on=any')).rejects.toThrow('InRelease')
   })

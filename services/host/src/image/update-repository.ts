@@ -3,7 +3,7 @@ import { link, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs
 import { basename, join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { openPgpCertificate, signCleartext, type OpenPgpKey } from './openpgp.ts'
-import type { Publisher } from './publisher.ts'
+import type { Publisher } from '@strongroom/paravisor/expected'
 
 /** What guests put into /etc/apt/keyrings. */
 export const repositoryKeyFile = 'publisher.pgp'
@@ -29,7 +29,9 @@ export async function makeRepository(o: {
       const control = (await run({ command: 'dpkg-deb', args: ['--field', file] })).stdout.toString().trimEnd()
       const name = basename(file)
       await link(file, join(work, name))
-      stanzas.push([control, `Filename: ./${name}`, `Size: ${content.length}`, `SHA256: ${sha256(content)}`, ''].join('\n')) // prettier-ignore
+      stanzas.push(
+        [control, `Filename: ./${name}`, `Size: ${content.length}`, `SHA256: ${sha256(content)}`, ''].join('\n'),
+      )
     }
     const packages = Buffer.from(stanzas.join('\n'))
     await writeFile(join(work, 'Packages'), packages)

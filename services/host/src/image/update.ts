@@ -4,9 +4,21 @@ import type { ImageRecord, ImageUpdate } from '@strongroom/contract'
 import { EvidenceError, toHex } from '@strongroom/evidence'
 import { bootFileText, isUnifiedKernelImage, parsePe, type PeImage } from '@strongroom/evidence/expected'
 import { run, ServiceError, type Clock, type Sealer } from '@strongroom/platform'
-import { measureUpdate, updatesOf } from './boot-files.ts'
-import { opensWithVtpmKey, operatingSystem, updatedAs } from './describe.ts'
-import { openPublisher, type Publisher } from './publisher.ts'
+import {
+  initrdMeasuresSettings,
+  initrdReadsUnderFirmware,
+  readsUnderFirmware,
+  firmwareField,
+  measureUpdate,
+  updatesOf,
+  measuresSettings,
+  opensWithVtpmKey,
+  updatedAs,
+  type Publisher,
+  settingsField,
+} from '@strongroom/paravisor/expected'
+import { operatingSystem } from './describe.ts'
+import { openPublisher } from './publisher.ts'
 import { withKeyFiles } from './signing-key.ts'
 import { makeRepository } from './update-repository.ts'
 
@@ -84,13 +96,30 @@ async function requireFitting(image: ImageRecord, path: string): Promise<{ relea
   const wanted = (await updatesOf(image))?.image
   const found = opensWithVtpmKey(boot) ? updatedAs(boot) : undefined
   if (wanted === undefined || found !== wanted)
-    throw refused(`a boot file of ${wanted ?? 'an image that takes updates'}`, found ?? 'a boot file that opens no disk with a key of the vTPM') // prettier-ignore
+    throw refused(
+      `a boot file of ${wanted ?? 'an image that takes updates'}`,
+      found ?? 'a boot file that opens no disk with a key of the vTPM',
+    )
+  // Otherwise PCR 14 would be extended twice, or not at all.
+  const [own, next] = [await initrdMeasuresSettings(image), measuresSettings(boot)]
+  if (own !== next) throw refused(initrdThat(own), initrdThat(next))
+  // It reads under the policy of either; an initrd of before reads only under the one without PCR 0.
+  if ((await initrdReadsUnderFirmware(image)) && !readsUnderFirmware(boot))
+    throw refused(
+      `an initrd that reads the disk’s key under PCR 0 too (${firmwareField.name}=${firmwareField.value} in .osrel), as the image’s`,
+      'one that does not',
+    )
   const { kernel: release } = operatingSystem(boot)
   // It becomes part of file and package names.
   if (!/^[A-Za-z0-9][A-Za-z0-9.+~-]{0,99}$/.test(release))
     throw refused('the kernel’s release in the section .uname', release || 'none')
   return { release }
 }
+
+const initrdThat = (measures: boolean): string =>
+  measures
+    ? `an initrd that measures the VM’s settings (${settingsField.name}=${settingsField.value} in .osrel), as the image’s agent expects`
+    : 'an initrd that leaves the VM’s settings to the agent'
 
 async function signForSecureBoot(path: string, publisher: Publisher): Promise<void> {
   await run({ command: 'sbattach', args: ['--remove', path], allow: [1] })
@@ -115,7 +144,8 @@ async function pack(o: {
   const directory = join(root, installed)
   await mkdir(directory, { recursive: true })
   await mkdir(join(root, 'DEBIAN'))
-  const version = `${o.generation}.${o.builtAt.toISOString().slice(0, 19).replaceAll(/\D/g, '')}`
+  // To the millisecond: two updates of one second must not share a file name in the repository.
+  const version = `${o.generation}.${o.builtAt.toISOString().replaceAll(/\D/g, '')}`
   const control = [
     `Package: strongroom-boot-file`,
     `Version: ${version}`,
@@ -135,7 +165,15 @@ async function pack(o: {
   await writeFile(join(root, 'DEBIAN/control'), control.join('\n'))
   await writeFile(join(root, 'DEBIAN/postinst'), configure.join('\n'), { mode: 0o755 })
   for (const name of ['linux.efi', 'linux.jws']) await copyFile(join(o.work, name), join(directory, name))
-  for (const path of [root, join(root, 'DEBIAN'), join(root, 'usr'), join(root, 'usr/lib'), join(root, 'usr/lib/strongroom'), directory]) await chmod(path, 0o755) // prettier-ignore
+  for (const path of [
+    root,
+    join(root, 'DEBIAN'),
+    join(root, 'usr'),
+    join(root, 'usr/lib'),
+    join(root, 'usr/lib/strongroom'),
+    directory,
+  ])
+    await chmod(path, 0o755)
   // The kernel and initrd inside are already compressed.
   const args = [
     '--root-owner-group',
@@ -168,7 +206,8 @@ const tooLong = (found: number, sections: number): ServiceError =>
     target: 'path',
     expected: `a signed document of at most ${mostDocument} bytes`,
     found: `${found} bytes for ${sections} measured sections`,
-    remedy: 'Build the boot file with fewer sections (no .splash, .dtb or .profile, for instance), or a shorter kernel release.', // prettier-ignore
+    remedy:
+      'Build the boot file with fewer sections (no .splash, .dtb or .profile, for instance), or a shorter kernel release.',
   })
 
 const notReadable = (path: string, cause: unknown): ServiceError =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { RunningGuest } from '../paravisor/running-guest.ts'
+import type { RunningGuest } from '../qemu/running-guest.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import { afterFailedBoot } from './boot-failure.ts'
 import type { BootOutcome } from './boot-watch.ts'
 
@@ -11,7 +12,7 @@ const current = {
   startsOtherOnce: false,
 }
 const after = async (outcome: Exclude<BootOutcome, { kind: 'ready' }>, mayRepeat = true) =>
-  await afterFailedBoot({ outcome, current, sealedTo: undefined, mayRepeat })
+  await afterFailedBoot({ outcome, current, record: { spec: exampleSpec }, mayRepeat })
 const silent = { kind: 'silent', seconds: 240 } as const
 
 describe('a boot that did not become ready', () => {
@@ -19,7 +20,8 @@ describe('a boot that did not become ready', () => {
     const { again, notice } = await after(silent)
     expect(again).toBe(true)
     expect(notice).toBe(
-      'The guest stood still: its console showed no progress for 240 s. It was started again. (last on the console: EFI stub: Loaded initrd)',
+      'The guest stood still: its console showed no progress for 240 s. It was started again. (last on the ' +
+        'console: EFI stub: Loaded initrd)',
     )
   })
 
@@ -35,6 +37,10 @@ describe('a boot that did not become ready', () => {
     expect(await after({ kind: 'bootLoader', line: 'BdsDxe: failed' })).toMatchObject({
       again: false,
       error: { code: 'BootLoaderRefused' },
+    })
+    expect(await after({ kind: 'settings', line: 'expected those with SHA-256 aa' })).toMatchObject({
+      again: false,
+      error: { code: 'SettingsRefused', found: 'expected those with SHA-256 aa' },
     })
   })
 })

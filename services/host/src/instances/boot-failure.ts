@@ -1,7 +1,8 @@
 import type { ServiceError } from '@strongroom/platform'
-import { guestEnded, type RunningGuest } from '../paravisor/running-guest.ts'
+import { guestEnded, type RunningGuest } from '../qemu/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import type { GuestConsole } from '../qemu/serial-log.ts'
+import { differingTables } from '../qemu/tables-check.ts'
 import type { BootOutcome } from './boot-watch.ts'
 import type { Current } from './current-boot.ts'
 import {
@@ -11,8 +12,10 @@ import {
   diskDidNotUnlock,
   guestPoweredOff,
   otherDidNotComeUp,
+  settingsRefused,
   startedAgain,
 } from './errors.ts'
+import type { InstanceRecord } from './record.ts'
 
 /**
  * What follows a failed boot: an automatic retry, or the final error.
@@ -22,21 +25,35 @@ import {
 export async function afterFailedBoot(o: {
   outcome: Exclude<BootOutcome, { kind: 'ready' }>
   current: Pick<Current, 'guest' | 'acceleration' | 'console' | 'opensFor' | 'startsOtherOnce'>
-  sealedTo: Record<string, string> | undefined
+  record: Pick<InstanceRecord, 'sealedTo' | 'launched' | 'spec'>
   mayRepeat: boolean
 }): Promise<{ again: boolean; notice?: string; error?: ServiceError }> {
-  const { outcome, current, sealedTo, mayRepeat } = o
+  const { outcome, current, mayRepeat } = o
+  const { sealedTo } = o.record
   const rebooted = outcome.kind === 'ended' && outcome.end.kind === 'reboot'
   if (rebooted && mayRepeat && !current.startsOtherOnce) return { again: true }
-  const error = await explainFailedBoot({
+  const explained = await explainFailedBoot({
     ...current,
     outcome,
     sealedTo: sealedTo && (current.opensFor ?? [sealedTo]),
   })
+  const error = (await explainMachine(current.guest, o.record)) ?? explained
   // The firmware removed BootNext before starting its target: now it starts the default.
   if (mayRepeat && current.startsOtherOnce) return { again: true, notice: otherDidNotComeUp(error), error }
   if (mayRepeat && outcome.kind === 'silent') return { again: true, notice: startedAgain(error), error }
   return { again: false, error }
+}
+
+/** If PCR 1 is not the computed one: whether that is the installed QEMU's doing, for any machine of this shape. */
+async function explainMachine(
+  guest: Pick<RunningGuest, 'registers' | 'evidence'>,
+  { launched, spec }: Pick<InstanceRecord, 'launched' | 'spec'>,
+): Promise<ServiceError | undefined> {
+  const computed = guest.evidence?.expected.pcrs['1']
+  if (launched === undefined || computed === undefined) return undefined
+  const found = (await guest.registers())?.['1']
+  if (found === undefined || found === computed) return undefined
+  return await differingTables({ ...launched, ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }) })
 }
 
 /** Why a guest did not become ready. Call before its vTPM ends: the registers show which link broke. */
@@ -55,6 +72,8 @@ async function explainFailedBoot(o: {
       return outcome.error
     case 'bootLoader':
       return bootLoaderRefused(outcome.line)
+    case 'settings':
+      return settingsRefused(outcome.line)
     case 'timeout':
       return bootTimedOut({ seconds: outcome.seconds, acceleration: o.acceleration, console })
     case 'silent':

@@ -1,9 +1,10 @@
 import { cpuModels, isOrdinary, type AnyBootEvidence, type GuestHealth, type ImageRecord } from '@strongroom/contract'
+import type { Machine } from '@strongroom/evidence/expected'
 import type { ServiceError } from '@strongroom/platform'
 import type { CommandQueue } from '../network/command-queue.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
-import { machineRegister } from '../qemu/reference-machine.ts'
+import { machineOf } from '../qemu/machine-shape.ts'
 import { makeRuntime, sweepRuntime, type Runtime, type VmFiles } from './layout.ts'
 import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
@@ -33,8 +34,8 @@ export interface BootPlan {
   /** This host's description for the guest. */
   notice: string | undefined
   runtime: Runtime
-  /** PCR 1 of the machine that the VM will run on. */
-  machine: Promise<Uint8Array>
+  /** What the VM will run on. */
+  machine: Machine
 }
 
 /** Image, processors and directory of a boot. Removes what an earlier server left of the VM in memory. */
@@ -48,16 +49,8 @@ export async function planBoot({ services, record, files, signal }: BootRequest)
   await sweepRuntime(spec.vmId)
   const runtime = await makeRuntime(spec.vmId)
   const cpuModel = cpuModelOf(spec)
-  // Concurrent with the release of the key, which takes longer.
-  const machine = machineRegister({
-    acceleration,
-    cpuModel,
-    vCPUs: fitted.vCPUs,
-    memoryMiB: fitted.memoryMiB,
-    ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }),
-    runtimeDir: runtime.runtimeDir,
-  })
-  machine.catch(() => {})
+  const { interfaces } = spec
+  const machine = machineOf({ cpuModel, ...fitted, ...(interfaces !== undefined && { interfaces }) })
   return { image, acceleration, cpuModel, fitted, notice, runtime, machine }
 }
 

@@ -1,14 +1,10 @@
 import { randomBytes, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import type { AnyBootEvidence, InstanceSpec, OrdinarySpec } from '@strongroom/contract'
-import { ServiceError } from '@strongroom/platform'
-import { giveTo } from '../confinement/vm-user.ts'
-import type { BootReport } from '../network/boot-report.ts'
+import { ServiceError, giveTo } from '@strongroom/platform'
+import { type BootReport, startedUpdate, variableFacts, verifyBootReport } from '@strongroom/paravisor'
 import { startGuestDoors } from '../network/guest-doors.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
-import { startedUpdate } from '../paravisor/judge-updates.ts'
-import { variableFacts } from '../paravisor/variable-record.ts'
-import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import type { Doors } from '../qemu/guest-network.ts'
 import { noHardware, type OpenedVm } from './boot-open.ts'
 import type { BootPlan, BootRequest } from './boot-plan.ts'
@@ -144,7 +140,11 @@ async function evidenceOf(
     encrypted: encryption === 'DiskWithVMGuestState',
     at: services.clock.now(),
   })
-  const expected = { ...opened.evidence.expected, ...update?.shown.expected, ...(volume && { volume: volume.toString('hex') }) } // prettier-ignore
+  const expected = {
+    ...opened.evidence.expected,
+    ...update?.shown.expected,
+    ...(volume && { volume: volume.toString('hex') }),
+  }
   const settled = vm.kind === 'kept' ? vm.opened.variables : undefined
   const registers = { ...opened.expected.atReady, ...settled?.base }
   const measurements = await services.measurements.predicting(plan.image, { registers, secureBoot })
@@ -152,7 +152,7 @@ async function evidenceOf(
     ...opened.evidence,
     ...update?.shown.facts,
     ...(settled && variableFacts(settled.record)),
-    measurements,
+    ...(measurements !== undefined && { measurements }),
     expected,
     measuredBoot,
   }

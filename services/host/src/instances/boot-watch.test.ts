@@ -55,6 +55,15 @@ describe('watch over a boot', () => {
     expect(outcome).toMatchObject({ kind: 'bootLoader' })
     expect((outcome as { line: string }).line).toContain('Access Denied')
   })
+
+  it('sees that the guest refuses its settings, with all that it said of it (attack H24)', async () => {
+    const said = 'strongroom: settings refused, nothing was applied: expected those with SHA-256 aa; found bb'
+    let head = `[    5.1] agent[99]: ${said.slice(0, 90)}`
+    const outcome = awaitBoot({ ...waiting, console: { head: () => head, progress: () => head.length } })
+    await new Promise((done) => setTimeout(done, 1100))
+    head = `[    5.1] agent[99]: ${said}\r\n`
+    expect(await outcome).toEqual({ kind: 'settings', line: said })
+  })
 })
 
 describe('a disk that stayed closed', () => {
@@ -71,8 +80,14 @@ describe('a disk that stayed closed', () => {
 
   it('is compared with the nearest boot, where several open it, and says so where none does', () => {
     const found = { 4: 'dd', 11: 'bb' }
-    const sealedTo = [{ 4: 'aa', 11: 'aa' }, { 4: 'bb', 11: 'bb' }] // prettier-ignore
-    expect(diskDidNotUnlock({ sealedTo, found, console: [] })).toMatchObject({ expected: 'PCR 4 = bb', found: 'PCR 4 = dd' }) // prettier-ignore
+    const sealedTo = [
+      { 4: 'aa', 11: 'aa' },
+      { 4: 'bb', 11: 'bb' },
+    ]
+    expect(diskDidNotUnlock({ sealedTo, found, console: [] })).toMatchObject({
+      expected: 'PCR 4 = bb',
+      found: 'PCR 4 = dd',
+    })
     expect(diskDidNotUnlock({ sealedTo: [], found, console: [] }).message).toContain('opens for no boot file')
   })
 

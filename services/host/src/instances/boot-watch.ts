@@ -8,6 +8,8 @@ export type BootOutcome =
   | { kind: 'ended'; end: GuestEnd }
   | { kind: 'refused'; error: ServiceError }
   | { kind: 'bootLoader'; line: string }
+  /** The guest's agent applies no other settings than those that its vTPM was made for. */
+  | { kind: 'settings'; line: string }
   | { kind: 'timeout'; seconds: number }
   /** No progress on the console for this long. */
   | { kind: 'silent'; seconds: number }
@@ -24,6 +26,9 @@ const leastSilentSeconds = 60
 
 /** OVMF's output when nothing on the disk may be started (MdeModulePkg, BdsDxe). It then waits for a key forever. */
 const firmwareGaveUp = /BdsDxe: (?:failed to (?:load|start) Boot\d+[^\r\n]*|No bootable option[^\r\n]*)/
+
+/** image/recipes/common/agent */
+const settingsRefused = /strongroom: settings refused, nothing was applied: [^\r\n]+(?=[\r\n])/
 
 /** Waits for a boot's outcome. Never rejects. */
 export async function awaitBoot(o: {
@@ -51,6 +56,8 @@ export async function awaitBoot(o: {
       if (silentFor >= silentSeconds) resolve({ kind: 'silent', seconds: silentSeconds })
       const line = firmwareGaveUp.exec(o.console.head())?.[0]
       if (line !== undefined) resolve({ kind: 'bootLoader', line: line.slice(0, 200) })
+      const settings = settingsRefused.exec(o.console.head())?.[0]
+      if (settings !== undefined) resolve({ kind: 'settings', line: settings.slice(0, 400) })
     }
     timers.push(setInterval(look, 1_000))
   })

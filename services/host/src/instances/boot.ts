@@ -1,15 +1,16 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AnyBootEvidence } from '@strongroom/contract'
+import { predictMachine } from '@strongroom/evidence/expected'
 import { freePort } from '@strongroom/platform'
 import { confinementNotices } from '../confinement/notices.ts'
 import { makeEmpty } from '../disks/sparse.ts'
-import { inHex } from '../paravisor/admit-guest.ts'
-import { RunningGuest, type PoweredState } from '../paravisor/running-guest.ts'
+import { inHex, type PoweredState } from '@strongroom/paravisor'
+import { RunningGuest } from '../qemu/running-guest.ts'
 import type { Acceleration, MachineOptions } from '../qemu/arguments.ts'
 import type { Doors } from '../qemu/guest-network.ts'
 import { SerialLog, type GuestConsole } from '../qemu/serial-log.ts'
-import { stopSwtpm } from '../tpm/swtpm.ts'
+import { stopSwtpm } from '@strongroom/paravisor/tpm'
 import { openVm, type OpenedVm } from './boot-open.ts'
 import { planBoot, type BootPlan, type BootRequest } from './boot-plan.ts'
 import { serveGuest, type Endpoint } from './boot-serve.ts'
@@ -56,7 +57,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
     held.opened = vm.opened
     const settled = vm.kind === 'kept' ? vm.opened.variables : undefined
     if (record.sealedTo !== undefined)
-      record.sealedTo = { ...record.sealedTo, ...inHex({ ...settled?.now, 1: await plan.machine }) }
+      record.sealedTo = { ...record.sealedTo, ...inHex({ ...settled?.now, 1: await predictMachine(plan.machine) }) }
     o.step('Power on')
     const doors = await serveGuest({ ...o, onReady }, plan, vm, held.endpoints)
     const attached = await attach(o, plan, held.endpoints)
@@ -171,7 +172,6 @@ async function giveBack({ files }: BootRequest, plan: BootPlan, { endpoints, ope
     if (opened?.tpm !== undefined) await stopSwtpm(opened.tpm)
     await opened?.state.close()
   } finally {
-    await plan.machine.catch(() => {})
     await rm(plan.runtime.runtimeDir, { recursive: true, force: true })
     await rm(files.temporaryDisk, { force: true })
   }

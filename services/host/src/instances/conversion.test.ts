@@ -4,17 +4,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { exampleSpec } from '../testing.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import { adoptConverted, convertInstance, type ConversionRequest } from './conversion.ts'
 import { vmFiles, type VmFiles } from './layout.ts'
 import { newRecord, type InstanceRecord } from './record.ts'
 import type { HostServices } from './services.ts'
 
 const fakes = vi.hoisted(() => ({ convert: vi.fn(), retired: vi.fn() }))
-vi.mock('../paravisor/convert-guest.ts', () => ({ convertGuest: fakes.convert }))
+vi.mock('@strongroom/paravisor', async (original) => ({
+  ...(await original<object>()),
+  convertGuest: fakes.convert,
+  wrappingKeyOf: async () => ({}),
+}))
+vi.mock('@strongroom/paravisor/expected', async (original) => ({
+  ...(await original<object>()),
+  readFirmware: async () => new Uint8Array(),
+}))
 vi.mock('./provision.ts', () => ({ imageOfVm: async () => ({}) }))
-vi.mock('../paravisor/wrapping-key.ts', () => ({ wrappingKeyOf: async () => ({}) }))
-vi.mock('../qemu/firmware.ts', () => ({ readFirmware: async () => new Uint8Array() }))
 
 const conversion = {
   tee: 'TDX' as const,
@@ -57,7 +63,11 @@ beforeEach(async () => {
 afterEach(async () => await rm(directory, { recursive: true, force: true }))
 
 const state = async (): Promise<string> => await readFile(files.guestState, 'utf8')
-const leftover = async (): Promise<boolean> => await access(files.convertedState).then(() => true, () => false) // prettier-ignore
+const leftover = async (): Promise<boolean> =>
+  await access(files.convertedState).then(
+    () => true,
+    () => false,
+  )
 /** Starts a server with the saved state and files. */
 const restart = async (): Promise<InstanceRecord> => {
   record = structuredClone(saved)

@@ -1,11 +1,10 @@
 import { access, rename, rm } from 'node:fs/promises'
 import { isOrdinary, type InstanceConversion, type InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { convertGuest } from '../paravisor/convert-guest.ts'
+import { convertGuest, wrappingKeyOf } from '@strongroom/paravisor'
 import { fitToHost } from '../qemu/capacity.ts'
-import { readFirmware } from '../qemu/firmware.ts'
+import { readFirmware } from '@strongroom/paravisor/expected'
 import type { VmFiles } from './layout.ts'
-import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
 import type { HostServices } from './services.ts'
@@ -54,7 +53,6 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
       to: await side(next, files.convertedState),
       wrappingKey: await wrappingKeyOf({ ...services, spec: next }),
       firmware: await readFirmware(),
-      identity: { akSpki: Buffer.from(identity.akSpki, 'base64'), ekSpki: Buffer.from(identity.ekSpki, 'base64') },
       image: await imageOfVm(services, spec, files),
       sealedTo: record.sealedTo,
       step: (name) => o.step(name),

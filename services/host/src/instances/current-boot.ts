@@ -1,8 +1,9 @@
 import type { AnyBootEvidence, GuestHealth } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
-import type { RunningGuest } from '../paravisor/running-guest.ts'
+import type { RunningGuest } from '../qemu/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import type { GuestConsole } from '../qemu/serial-log.ts'
+import type { Booted } from './boot.ts'
 import type { Deferred } from './deferred.ts'
 import { notReady } from './errors.ts'
 import type { VmFiles } from './layout.ts'
@@ -23,6 +24,21 @@ export interface Current {
   /** See OpenedGuest. */
   opensFor: Record<string, string>[] | undefined
   startsOtherOnce: boolean
+}
+
+export function currentBoot(booted: Booted, waits: Pick<Current, 'ready' | 'refused'>): Current {
+  const { guest, console, acceleration, shown, opensFor, startsOtherOnce } = booted
+  return { guest, console, acceleration, shown, opensFor, startsOtherOnce, reported: false, ...waits }
+}
+
+/** @param follows the outcome of the boot before, which this one automatically follows */
+export function recordBoot(record: InstanceRecord, booted: Booted, follows: readonly string[]): void {
+  record.launched = booted.launched
+  record.notices = [...booted.notices, ...follows]
+  record.sshPort = booted.sshPort
+  const { evidence } = booted.guest
+  const wrappedBy = evidence !== undefined && 'release' in evidence ? evidence.customerRelease?.keyId : undefined
+  if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
 }
 
 /** What a task on a running guest gets. */

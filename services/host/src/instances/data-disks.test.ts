@@ -8,7 +8,7 @@ import { DiskStore } from '../disk-store/disk-store.ts'
 import { storedFiles } from '../disk-store/record.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import type { GuestEnd } from '../qemu/vm-process.ts'
-import { exampleSpec } from '../testing.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import type { Booted } from './boot.ts'
 import { localDisks } from '../disks/disk-driver.ts'
 import { DiskDoors } from '../disks/disk-doors.ts'
@@ -83,7 +83,17 @@ beforeEach(async () => {
     } as unknown as Booted['guest']
     const launched = { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan' } as const
     const console = { head: () => '', progress: () => 0, lastLines: async () => [] }
-    return { guest, console, acceleration: 'tcg', launched, notices: [], sshPort: 2222, shown: () => undefined, opensFor: undefined, startsOtherOnce: false } // prettier-ignore
+    return {
+      guest,
+      console,
+      acceleration: 'tcg',
+      launched,
+      notices: [],
+      sshPort: 2222,
+      shown: () => undefined,
+      opensFor: undefined,
+      startsOtherOnce: false,
+    }
   })
   for (const id of ids) {
     await disks.put({ id, name: id, source: { from: 'empty', sizeGiB: 1 } })

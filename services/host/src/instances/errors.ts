@@ -87,6 +87,19 @@ export function bootLoaderRefused(line: string): ServiceError {
   })
 }
 
+export function settingsRefused(line: string): ServiceError {
+  return new ServiceError({
+    code: 'SettingsRefused',
+    message:
+      'The guest applied none of the settings (account, SSH keys, data): they are not those that its vTPM was made for.',
+    target: 'osProfile',
+    expected: 'the VM’s own OS disk, and the settings that it was made with',
+    found: line,
+    remedy:
+      'Put the VM’s newest OS disk back. If this host was not to change anything, somebody else did: find out who.',
+  })
+}
+
 export function guestPoweredOff(console: string[], how: 'powered off' | 'rebooted'): ServiceError {
   return new ServiceError({
     code: 'GuestDidNotBoot',

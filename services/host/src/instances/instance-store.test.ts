@@ -2,7 +2,7 @@ import type { BootEvidence } from '@strongroom/contract'
 import { createSealer } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
-import { exampleSpec } from '../testing.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import { InstanceStore } from './instance-store.ts'
 import { newRecord, toStatus } from './record.ts'
 

@@ -5,8 +5,7 @@ import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
 import { createLogger, createSealer, openStore, ServiceError, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { GuestEnd } from '../qemu/vm-process.ts'
-import { exampleSpec } from '../testing.ts'
-import { exchanged } from '../vmgs/exchanged.ts'
+import { exampleSpec, exchanged } from '@strongroom/paravisor/testing'
 import type { BootRequest, Booted } from './boot.ts'
 import { deferred } from './deferred.ts'
 import { InstanceStore } from './instance-store.ts'
@@ -27,7 +26,7 @@ vi.mock('./boot.ts', () => ({ boot: fakes.boot, rewrapGuestState: fakes.rewrap }
 vi.mock('./provision.ts', () => ({ provision: fakes.provision }))
 
 const guests = fakes.guests as FakeGuest[]
-const evidence = { version: 1, bootId: 'boot' } as BootEvidence
+const evidence = { version: 1, bootId: 'boot', expected: { pcrs: {} } } as BootEvidence
 const { vmId } = exampleSpec
 
 function powerOn(request: BootRequest, startsOtherOnce = false): Booted {

@@ -3,7 +3,6 @@ import {
   type AnySpec,
   type AttachedDisk,
   type AnyBootEvidence,
-  type CommandRequest,
   type CommandStatus,
   type CustomerKey,
   type InstanceConversion,
@@ -11,13 +10,13 @@ import {
   type InstanceStatus,
 } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
-import { guestEnded } from '../paravisor/running-guest.ts'
+import { guestEnded } from '../qemu/running-guest.ts'
 import { CommandQueue } from '../network/command-queue.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { afterFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
-import { runningWork, type Current, type RunningWork } from './current-boot.ts'
+import { currentBoot, recordBoot, runningWork, type Current, type RunningWork } from './current-boot.ts'
 import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
 import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
@@ -94,7 +93,7 @@ export class Instance {
 
   status(): InstanceStatus {
     const { guest, health } = this.#current ?? {}
-    const status = toStatus(this.#work.record, guest?.processes)
+    const status = toStatus(this.#work.record, guest?.processes, this.#commands.bootNumber)
     const notices = [...(guest?.waitsForRoom === true ? [noRoom] : []), ...status.notices]
     return structuredClone({ ...status, notices, ...(health && { guest: health }) })
   }
@@ -103,10 +102,10 @@ export class Instance {
     return this.#services.store.evidence(this.spec.vmId)
   }
 
-  /** Sends a command to a running guest. @throws ServiceError InstanceNotReady */
-  command(request: CommandRequest): CommandStatus {
+  /** What the agent of the running guest fetches. @throws ServiceError InstanceNotReady */
+  agent(): CommandQueue {
     if (this.#work.record.power.state !== 'Ready') throw notReady(this.#work.record.power.state)
-    return this.#commands.submit(request)
+    return this.#commands
   }
 
   findCommand(id: string): CommandStatus | undefined {
@@ -311,14 +310,8 @@ export class Instance {
       record.desired = 'stopped'
       return await this.#work.power('Failed', error)
     }
-    record.launched = booted.launched
-    record.notices = [...booted.notices, ...this.#follows.splice(0)]
-    record.sshPort = booted.sshPort
-    const shown = booted.guest.evidence
-    const wrappedBy = shown !== undefined && 'release' in shown ? shown.customerRelease?.keyId : undefined
-    if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
-    const { guest, console, acceleration, shown: reports, opensFor, startsOtherOnce } = booted
-    const current: Current = { guest, console, acceleration, shown: reports, opensFor, startsOtherOnce, reported: false, ready, refused } // prettier-ignore
+    recordBoot(record, booted, this.#follows.splice(0))
+    const current = currentBoot(booted, { ready, refused })
     this.#current = current
     const { evidence } = booted.guest
     if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
@@ -363,7 +356,7 @@ export class Instance {
 
   async #bootFailed(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<void> {
     this.#work.endStep()
-    const failed = { outcome, current, sealedTo: this.#work.record.sealedTo, mayRepeat: this.#reboots < rebootLimit }
+    const failed = { outcome, current, record: this.#work.record, mayRepeat: this.#reboots < rebootLimit }
     const { again, notice, error } = await afterFailedBoot(failed)
     await this.#halt(false)
     if (!again) {

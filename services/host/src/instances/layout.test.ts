@@ -2,11 +2,15 @@ import { access, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startTimeOf } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
-import { exampleSpec } from '../testing.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import { isVmId, makeRuntime, sweepRuntime, vmFiles } from './layout.ts'
 
 const vmId = '5A1E0000-0000-4000-8000-00000000507E'
-const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false) // prettier-ignore
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
 
 describe('places of a VM', () => {
   it('are under its own id, and no other text makes a path', () => {

@@ -1,7 +1,6 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { memoryBackedDirectory, sameProcess, startTimeOf } from '@strongroom/platform'
-import { giveUser } from '../confinement/vm-user.ts'
+import { memoryBackedDirectory, sameProcess, startTimeOf, giveUser } from '@strongroom/platform'
 
 /** Files of one VM under STATE/machines/{vmId}. None holds a secret in clear. */
 export interface VmFiles {

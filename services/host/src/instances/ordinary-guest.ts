@@ -1,16 +1,19 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageRecord, OrdinarySpec } from '@strongroom/contract'
-import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
+import { parseVariableStore, predictMachine, secureBootEnabled, type Machine } from '@strongroom/evidence/expected'
 import type { Sealer } from '@strongroom/platform'
 import { copyOsDisk } from '../disks/os-disk.ts'
-import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { imageKeys, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
-import type { PoweredState } from '../paravisor/running-guest.ts'
-import { readFirmware } from '../qemu/firmware.ts'
-import { manufactureTpm, readIdentity } from '../tpm/manufacture.ts'
-import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
-import { TpmDirectory } from '../tpm/tpm-directory.ts'
+import {
+  makeUefiVariables,
+  imageKeys,
+  expectedPcrs,
+  type ExpectedPcrs,
+  measuredCode,
+  readFirmware,
+} from '@strongroom/paravisor/expected'
+import type { PoweredState } from '@strongroom/paravisor'
+import { manufactureTpm, readIdentity, startSwtpm, stopSwtpm, TpmDirectory } from '@strongroom/paravisor/tpm'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { OrdinaryState } from './ordinary-state.ts'
 
@@ -33,11 +36,10 @@ export async function provisionOrdinary(o: {
       await manufactureTpm({ directory })
     }
     await o.step('Make UEFI variables')
-    const out = join(runtimeDir, 'variables.fd')
-    await makeUefiVariables({
+    const variables = await makeUefiVariables({
       secureBoot: spec.security.secureBoot,
       keys: await imageKeys(o.image),
-      out,
+      out: join(runtimeDir, 'variables.fd'),
     })
     o.signal.throwIfAborted()
     await o.step('Copy OS disk')
@@ -47,7 +49,7 @@ export async function provisionOrdinary(o: {
       path: files.ordinaryState,
       vmId: spec.vmId,
       sealer: o.sealer,
-      variables: await readFile(out),
+      variables,
       tpm: await directory?.readState(),
     })
   } finally {
@@ -73,13 +75,14 @@ export async function openOrdinary(o: {
   /** The user of its vTPM. */
   user: number | undefined
   /** PCR 1 of the machine that the VM will run on. */
-  machine: Promise<Uint8Array>
+  machine: Machine
   step(name: string): void
 }): Promise<OpenedOrdinary> {
   o.step('Open vTPM and UEFI variables')
   const state = await OrdinaryState.open({ path: o.files.ordinaryState, vmId: o.spec.vmId, sealer: o.sealer })
   const firmware = join(o.runtimeDir, 'firmware.fd')
-  await writeFile(firmware, await readFirmware(), { mode: 0o400 })
+  const bytes = await readFirmware()
+  await writeFile(firmware, bytes, { mode: 0o400 })
   const variables = join(o.runtimeDir, 'variables.fd')
   const { secureBoot } = o.spec.security
   if (secureBootEnabled(parseVariableStore(state.variables())) === secureBoot) {
@@ -90,12 +93,13 @@ export async function openOrdinary(o: {
   const expected = await expectedPcrs({
     image: o.image,
     variables: await readFile(variables),
-    machine: await o.machine,
+    firmware: (await measuredCode(bytes)).register,
+    machine: await predictMachine(o.machine),
   })
-  const retire = async (): Promise<void> => {}
+  const powered = { state, admit: undefined, expected, retire: async () => {} }
   const kept = state.tpm()
   if (kept === undefined)
-    return { state, files: { firmware, variables, tpmState: undefined }, expected, akPublic: undefined, retire }
+    return { ...powered, files: { firmware, variables, tpmState: undefined }, akPublic: undefined }
   const directory = await TpmDirectory.make({ path: join(o.runtimeDir, 'tpm'), user: o.user, state: kept })
   const setup = await startSwtpm({ directory, name: 'setup', startup: 'clear' })
   let akPublic: Uint8Array
@@ -106,5 +110,5 @@ export async function openOrdinary(o: {
     for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
   }
   const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'qemu' })
-  return { state, tpm, files: { firmware, variables, tpmState: directory }, expected, akPublic, retire }
+  return { ...powered, tpm, files: { firmware, variables, tpmState: directory }, akPublic }
 }

@@ -2,27 +2,20 @@ import { constants } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isOrdinary, type AnySpec, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
-import { volumeDigest, volumeText, type BootRegisters } from '@strongroom/evidence/expected'
+import type { RootPartition } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import { provisionRestored } from '../backup/restored-vm.ts'
 import type { Restores } from '../backup/restores.ts'
 import type { AccessGrants } from '../disk-store/access-grants.ts'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
-import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { imageKeys, expectedPcrs, updatesOf } from '../image/boot-files.ts'
-import { findImage, imageFiles } from '../image/catalog.ts'
-import { readCaptured } from '../disk-store/rebind.ts'
+import { imageBootFile, imageFiles } from '@strongroom/paravisor/expected'
+import { requireBootFile } from '../disks/signed-content.ts'
+import { imageNotSigned } from '../image/published-measurements.ts'
+import type { ImageStatements } from '../image/image-statements.ts'
+import { findImage } from '../image/catalog.ts'
 import { findStoredImage, storedFiles, type KeptRecord } from '../disk-store/record.ts'
-import type { StateServices } from '../paravisor/open-state.ts'
-import { registerOf } from '../paravisor/admit-guest.ts'
-import { decodeVariableRecord } from '../paravisor/variable-record.ts'
-import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
-import { writeDiskKey } from '../tpm/disk-key.ts'
-import { manufactureTpm } from '../tpm/manufacture.ts'
-import { readCustomerKey } from '../paravisor/customer-key.ts'
-import { TpmDirectory } from '../tpm/tpm-directory.ts'
-import { GuestState } from '../vmgs/guest-state.ts'
+import { makeGuest, readCaptured, readCustomerKey, wrappingKeyOf, type StateServices } from '@strongroom/paravisor'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { provisionOrdinary } from './ordinary-guest.ts'
 import type { Provisioned } from './provisioned.ts'
@@ -37,6 +30,7 @@ interface ProvisionRequest extends StateServices {
   step(name: string): Promise<void>
   signal: AbortSignal
   disks: DiskDriver
+  measurements: ImageStatements
   restores?: Restores | undefined
   grants?: AccessGrants | undefined
 }
@@ -74,7 +68,7 @@ export async function provision(o: ProvisionRequest): Promise<Provisioned> {
 type KeptRequest = ProvisionRequest & { spec: InstanceSpec; image: ImageRecord; kept: KeptRecord | undefined }
 
 async function provisionKept(o: KeptRequest): Promise<Provisioned> {
-  const { spec, files, image } = o
+  const { spec, files } = o
   const wrappingKey = await wrappingKeyOf(o)
   const { customerKey } = spec
   const keyId = customerKey?.keyIds[0]
@@ -83,26 +77,19 @@ async function provisionKept(o: KeptRequest): Promise<Provisioned> {
   const { runtimeDir, user } = await makeRuntime(spec.vmId)
   try {
     const captured = await capturedWith(o)
-    await o.step('Make vTPM')
-    const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
-    const identity = await manufactureTpm({ directory })
-    await o.step('Make UEFI variables')
-    const { variables, variableRecord } = await variablesOf(o, captured, join(runtimeDir, 'variables.fd'))
-    const predicted = await expectedPcrs({ image, variables })
-    const atUnlock = { ...predicted.atUnlock, ...(await begunWith(variableRecord)) }
-    o.signal.throwIfAborted()
-    const volume = await makeOsDisk(o, { runtimeDir, directory, atUnlock, imageKey: captured?.diskKey })
-    await o.step('Seal guest state')
-    const tpm = await directory.readState()
-    await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables, variableRecord }) // prettier-ignore
+    const content = await signedContent(o, captured)
+    const { identity, sealedTo, volume } = await makeGuest({
+      ...o,
+      wrappingKey,
+      customer,
+      variables: variablesOf(o, captured),
+      runtimeDir,
+      user,
+      path: files.guestState,
+      makeDisk: async () => await makeOsDisk(o, { runtimeDir, imageKey: captured?.diskKey, content }),
+    })
     await o.disks.keep(spec, files, o.signal)
-    const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-    return {
-      identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
-      sealedTo: volume === undefined ? undefined : inHex(ofImage(atUnlock)),
-      volume,
-      wrappedBy: keyId,
-    }
+    return { identity, sealedTo, volume, wrappedBy: keyId }
   } finally {
     await rm(runtimeDir, { recursive: true, force: true })
   }
@@ -118,30 +105,28 @@ async function capturedWith(o: KeptRequest): Promise<Captured | undefined> {
   return await readCaptured({ services: o, signal, guest: kept.spec.guest, guestState })
 }
 
+/**
+ * What the root partition must hold. The boot file that everything is bound to is compared here, before there is a key.
+ * @returns undefined for what was captured: it is as its VM left it, and if it was encrypted, under a key of that VM
+ */
+async function signedContent(o: KeptRequest, captured: Captured | undefined): Promise<RootPartition | undefined> {
+  const { image, measurements } = o
+  const signed = await measurements.of(image)
+  requireBootFile(image, signed.bootFile, await imageBootFile(image))
+  if (captured !== undefined || image.source === 'capture') return undefined
+  if (signed.root === undefined) throw imageNotSigned(image)
+  return signed.root
+}
+
 /** The captured image's own, if their Secure Boot setting is the VM's. */
-async function variablesOf(
-  o: KeptRequest,
-  captured: Captured | undefined,
-  path: string,
-): Promise<{ variables: Buffer; variableRecord?: Buffer | undefined }> {
-  const { secureBoot } = o.spec.security
-  if (captured !== undefined && o.image.guestState?.secureBoot === secureBoot) return captured
-  await makeUefiVariables({ secureBoot, keys: await imageKeys(o.image), out: path })
-  return { variables: await readFile(path) }
-}
+const variablesOf = (o: KeptRequest, captured: Captured | undefined): Captured | undefined =>
+  o.image.guestState?.secureBoot === o.spec.security.secureBoot ? captured : undefined
 
-/** A captured disk's Secure Boot variables go on from those that its first VM was created with. */
-async function begunWith(variableRecord: Uint8Array | undefined): Promise<{ 7?: Uint8Array }> {
-  if (variableRecord === undefined) return {}
-  const { base, authority } = decodeVariableRecord(variableRecord)
-  return { 7: await registerOf(base, authority) }
-}
-
-/** @returns the digest that PCR 15 of its boots begins with, if the disk is encrypted */
+/** @returns the new volume, if the disk is encrypted */
 async function makeOsDisk(
   o: KeptRequest,
-  at: { runtimeDir: string; directory: TpmDirectory; atUnlock: BootRegisters; imageKey: Uint8Array | undefined },
-): Promise<string | undefined> {
+  at: { runtimeDir: string; imageKey: Uint8Array | undefined; content: RootPartition | undefined },
+): Promise<Awaited<ReturnType<typeof encryptOsDisk>> | undefined> {
   const { image, spec, files, signal } = o
   const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal }
   if (spec.security.encryption !== 'DiskWithVMGuestState') {
@@ -150,37 +135,10 @@ async function makeOsDisk(
     return undefined
   }
   await o.step('Encrypt OS disk')
-  const volume = await encryptedDisk({ ...disk, ...at, updates: await updatesOf(image) })
-  at.imageKey?.fill(0)
+  const { imageKey, ...to } = at
+  const volume = await encryptOsDisk({ ...disk, ...to, ...(imageKey !== undefined && { imageKey }) })
+  imageKey?.fill(0)
   return volume
-}
-
-const inHex = (registers: Omit<BootRegisters, 1>): Record<string, string> =>
-  Object.fromEntries(Object.entries(registers).map(([index, value]) => [index, Buffer.from(value).toString('hex')]))
-
-/** The machine is admitted at each boot. */
-const ofImage = ({ 1: _machine, ...registers }: BootRegisters): Omit<BootRegisters, 1> => registers
-
-/** Encrypts the OS disk and stores its key in the VM's TPM. @returns the digest that PCR 15 of its boots begins with */
-async function encryptedDisk(
-  o: Parameters<typeof copyOsDisk>[0] & {
-    runtimeDir: string
-    directory: TpmDirectory
-    atUnlock: BootRegisters
-    imageKey: Uint8Array | undefined
-    updates: Awaited<ReturnType<typeof updatesOf>>
-  },
-): Promise<string> {
-  const { imageKey, updates, ...disk } = o
-  const volume = await encryptOsDisk({ ...disk, ...(imageKey !== undefined && { imageKey }) })
-  try {
-    const text = await volumeText(volume)
-    const key = { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) }
-    await writeDiskKey({ directory: o.directory, key, image: o.atUnlock, updates })
-    return Buffer.from(await volumeDigest(text)).toString('hex')
-  } finally {
-    volume.volumeKey.fill(0)
-  }
 }
 
 async function requireImage(

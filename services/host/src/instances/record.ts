@@ -66,6 +66,7 @@ export function applyPatch({ spec }: InstanceRecord, patch: InstancePatch): void
   if (patch.tags) spec.tags = patch.tags
   if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
   if (patch.secureBootUpdates && !isOrdinary(spec)) spec.secureBootUpdates = patch.secureBootUpdates
+  if (patch.settings && !isOrdinary(spec)) spec.settings = patch.settings
   if (patch.userData !== undefined) spec.userData = patch.userData
   if (patch.network) spec.network = patch.network
   if (patch.interfaces) spec.interfaces = patch.interfaces
@@ -78,7 +79,12 @@ function toldSpec(spec: AnySpec): AnySpec {
   return { ...spec, osProfile }
 }
 
-export function toStatus(record: InstanceRecord, processes?: { qemu: number; swtpm?: number }): InstanceStatus {
+/** @param bootNumber of the guest whose processes these are */
+export function toStatus(
+  record: InstanceRecord,
+  processes?: { qemu: number; swtpm?: number },
+  bootNumber?: string,
+): InstanceStatus {
   return {
     vmId: record.spec.vmId,
     spec: toldSpec(record.spec),
@@ -90,5 +96,6 @@ export function toStatus(record: InstanceRecord, processes?: { qemu: number; swt
     ...(record.wrappedBy !== undefined && { guestStateWrappedBy: record.wrappedBy }),
     ...(processes && record.sshPort !== undefined && { ssh: { host: '127.0.0.1', port: record.sshPort } }),
     ...(processes && { processes }),
+    ...(processes && bootNumber !== undefined && { bootNumber }),
   }
 }

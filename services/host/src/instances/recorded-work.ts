@@ -75,7 +75,10 @@ export class RecordedWork {
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
     this.requireExisting()
     const done = this.#queue.then(work)
-    this.#queue = done.then(() => {}, () => {}) // prettier-ignore
+    this.#queue = done.then(
+      () => {},
+      () => {},
+    )
     return await done
   }
 

@@ -4,8 +4,9 @@ import type { Restores } from '../backup/restores.ts'
 import type { AccessGrants } from '../disk-store/access-grants.ts'
 import type { ProbeResult } from '../qemu/probe.ts'
 import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
+import type { AttestedDocuments } from '../network/attested-document.ts'
 import type { PlannedEvents } from '../network/scheduled-events.ts'
-import type { PublishedMeasurements } from '../image/published-measurements.ts'
+import type { ImageStatements } from '../image/image-statements.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import type { InstanceStore } from './instance-store.ts'
 
@@ -15,10 +16,12 @@ export type InstanceRecords = Pick<InstanceStore, 'list' | 'save' | 'saveEvidenc
 /** What every VM of the host works with. */
 export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifier' | 'newId'> {
   authority: InstallationAuthority
+  /** A joined host asks the server, which signs. */
+  documents: AttestedDocuments
   /** Absent in hardware mode. */
   silicon: Silicon | undefined
   store: InstanceRecords
-  measurements: Pick<PublishedMeasurements, 'predicting'>
+  measurements: ImageStatements
   /** The firmware that guests may be launched with; absent on a joined host, which does not decide it. */
   firmware?: Pick<FirmwareReleases, 'ensure'>
   /** VMs that wait for their backups, and their uploads; absent on a joined host, which restores none. */

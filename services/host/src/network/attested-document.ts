@@ -1,15 +1,8 @@
 import { X509Certificate } from 'node:crypto'
-import { metadataSignerName, type AnySpec } from '@strongroom/contract'
+import { metadataSignerName, type AnySpec, type AttestedDocument } from '@strongroom/contract'
 import { algorithms, signedData } from '@strongroom/der'
 import type { Clock, InstallationAuthority } from '@strongroom/platform'
 import { licenceOf, marketplaceOf } from './instance-metadata.ts'
-
-/** Azure's answer at /metadata/attested/document. */
-export interface AttestedDocument {
-  encoding: 'pkcs7'
-  /** base64 of a CMS SignedData (RFC 5652) over the JSON text, with the signer's certificate. */
-  signature: string
-}
 
 const documentMs = 6 * 3600_000
 const certificateDays = 30
@@ -30,11 +23,18 @@ interface Signer {
   renewAt: number
 }
 
+/** Azure's answer at /metadata/attested/document, for the VM of this specification. */
+export interface AttestedDocuments {
+  /** @param o.nonce the guest's; default: the time, as on Azure */
+  document(o: { spec: AnySpec; subscriptionId: string; nonce?: string }): Promise<AttestedDocument>
+}
+
 /**
- * Signs the attested documents of one guest's boot. Key and certificate are created for the first document and stay in
- * memory; verifiers trust the installation's authority and the certificate's name.
+ * Signs the attested documents of all guests, on the server: verifiers trust the installation's authority and the
+ * certificate's name, so whoever has the key speaks for every VM. Key and certificate are created for the first document
+ * and stay in memory.
  */
-export class DocumentSigner {
+export class DocumentSigner implements AttestedDocuments {
   readonly #authority: InstallationAuthority
   readonly #clock: Clock
   #signer: Promise<Signer> | undefined
@@ -44,7 +44,6 @@ export class DocumentSigner {
     this.#clock = o.clock
   }
 
-  /** @param o.nonce the guest's; default: the time, as on Azure */
   async document(o: { spec: AnySpec; subscriptionId: string; nonce?: string }): Promise<AttestedDocument> {
     const now = this.#clock.now()
     const marketplace = marketplaceOf(o.spec)

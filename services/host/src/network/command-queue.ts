@@ -1,10 +1,10 @@
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
+import { Arrival } from './challenges/arrival.ts'
+import { QuoteChallenges } from './challenges/quote-challenges.ts'
 
 /** How many finished commands a host remembers. */
 const kept = 50
-/** How long the guest's agent waits for a command, in milliseconds. */
-const waitMs = 25_000
 
 interface Entry {
   request: CommandRequest
@@ -13,12 +13,17 @@ interface Entry {
 
 /**
  * Commands for one running guest. The guest fetches them one at a time and decides itself whether to run them: the host
- * only transports them. They live as long as this boot.
+ * only transports them, each at most once. They live as long as this boot.
  */
 export class CommandQueue {
   readonly #clock: Clock
   readonly #entries = new Map<string, Entry>()
-  #waiting: (() => void)[] = []
+  readonly #arrival = new Arrival<CommandRequest>()
+  #closed = false
+  /** For the same agent, in the same boot. */
+  readonly challenges: QuoteChallenges = new QuoteChallenges()
+  /** The number that the guest gave this boot, which scripts are signed for. Only the guest compares it. */
+  bootNumber: string | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -28,33 +33,30 @@ export class CommandQueue {
   submit(request: CommandRequest): CommandStatus {
     const present = this.#entries.get(request.id)
     if (present !== undefined) return present.status
-    const status: CommandStatus = { id: request.id, state: 'Pending' }
-    this.#entries.set(request.id, { request, status })
-    for (const [id, entry] of this.#entries) {
+    const entry: Entry = { request, status: { id: request.id, state: 'Pending' } }
+    this.#entries.set(request.id, entry)
+    if (this.#closed) this.#lose(['Pending'])
+    for (const [id, { status }] of this.#entries) {
       if (this.#entries.size <= kept) break
-      if (entry.status.state === 'Done' || entry.status.state === 'Refused') this.#entries.delete(id)
+      if (status.endedAt !== undefined) this.#entries.delete(id)
     }
-    for (const wake of this.#waiting.splice(0)) wake()
-    return status
+    if (this.#arrival.isAwaited) this.#arrival.give(this.#take())
+    return entry.status
   }
 
   find(id: string): CommandStatus | undefined {
     return this.#entries.get(id)?.status
   }
 
-  /** The next command, which counts as running from now on; undefined if none arrives for a while. */
-  async next(): Promise<CommandRequest | undefined> {
-    const found = this.#take()
-    if (found !== undefined) return found
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs)
-      timer.unref()
-      this.#waiting.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-    return this.#take()
+  /**
+   * The next command, which counts as running from now on; undefined if none arrives for a while. The guest runs one at
+   * a time: when its agent returns, the result of the previous one was lost.
+   * @param gone aborts once nobody reads the answer
+   */
+  async next(gone?: AbortSignal): Promise<CommandRequest | undefined> {
+    this.#lose(['Running'])
+    this.#arrival.give(undefined)
+    return this.#take() ?? (this.#closed ? undefined : await this.#arrival.next(gone))
   }
 
   /** The guest's answer. @throws ServiceError CommandNotFound */
@@ -63,20 +65,33 @@ export class CommandQueue {
     if (entry === undefined || entry.status.state !== 'Running')
       throw new ServiceError({ code: 'CommandNotFound', message: 'No such command is running.' })
     const state = result.refused === undefined ? 'Done' : 'Refused'
-    entry.status = { ...entry.status, ...result, state, endedAt: this.#clock.now().toISOString() }
+    entry.status = { ...entry.status, ...result, state, endedAt: this.#now() }
   }
 
-  /** The guest has ended: nobody waits any longer. */
+  /** The guest has ended: what has no result gets none, and runs in no later boot. */
   close(): void {
-    for (const wake of this.#waiting.splice(0)) wake()
+    this.#closed = true
+    this.#lose(['Pending', 'Running'])
+    this.#arrival.give(undefined)
+    this.challenges.close()
   }
 
   #take(): CommandRequest | undefined {
     for (const entry of this.#entries.values()) {
       if (entry.status.state !== 'Pending') continue
-      entry.status = { ...entry.status, state: 'Running', startedAt: this.#clock.now().toISOString() }
+      entry.status = { ...entry.status, state: 'Running', startedAt: this.#now() }
       return entry.request
     }
     return undefined
+  }
+
+  #lose(states: CommandStatus['state'][]): void {
+    for (const entry of this.#entries.values())
+      if (states.includes(entry.status.state))
+        entry.status = { ...entry.status, state: 'Unknown', endedAt: this.#now() }
+  }
+
+  #now(): string {
+    return this.#clock.now().toISOString()
   }
 }

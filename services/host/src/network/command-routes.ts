@@ -2,6 +2,7 @@ import type { CommandRequest, CommandStatus } from '@strongroom/contract'
 import { commandResult } from '@strongroom/contract/wires'
 import { read, ServiceError, type FastifyInstance } from '@strongroom/platform'
 import type { CommandQueue } from './command-queue.ts'
+import { keyLines } from './lines.ts'
 
 const path = '/metadata/strongroom/commands'
 /** What the agent sends of each stream: 4 KiB, like Azure's. */
@@ -10,7 +11,9 @@ const most = 4096
 /** The guest's side of commands: fetches the next one, and reports its result. */
 export function commandRoutes(app: FastifyInstance, commands: CommandQueue): void {
   app.get(`${path}/next`, async (_request, reply) => {
-    const next = await commands.next()
+    const gone = new AbortController()
+    reply.raw.once('close', () => gone.abort())
+    const next = await commands.next(gone.signal)
     reply.type('text/plain; charset=utf-8')
     return next === undefined ? await reply.code(204).send() : await reply.send(commandLines(next))
   })
@@ -28,7 +31,7 @@ export function commandLines(request: CommandRequest): string {
     ['script', request.script],
     ...request.parameters.map(({ name, value }): [string, string] => ['variable', `${name}=${value}`]),
   ]
-  return `${entries.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join('\n')}\n`
+  return keyLines(entries)
 }
 
 type Result = Pick<CommandStatus, 'exitCode' | 'stdout' | 'stderr' | 'refused'>

@@ -16,7 +16,9 @@ describe('the address of a guest', () => {
   })
 
   it('is another one for another VM', () => {
-    const addresses = Array.from({ length: 100 }, (_, n) => guestAddress(`00000000-0000-4000-8000-${String(n).padStart(12, '0')}`)) // prettier-ignore
+    const addresses = Array.from({ length: 100 }, (_, n) =>
+      guestAddress(`00000000-0000-4000-8000-${String(n).padStart(12, '0')}`),
+    )
     expect(new Set(addresses).size).toBe(100)
   })
 })

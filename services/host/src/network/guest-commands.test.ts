@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { systemClock } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { exampleSpec } from '../testing.ts'
-import { parseReportWithoutTpm } from './boot-report.ts'
+import { exampleSpec, settledBy } from '@strongroom/paravisor/testing'
+import { parseReportWithoutTpm } from '@strongroom/paravisor'
 import { commandLines, parseResult } from './command-routes.ts'
 import { CommandQueue } from './command-queue.ts'
-import { provisioningLines, settledBy } from './provisioning.ts'
+import { provisioningLines } from './provisioning.ts'
 import { TestEndpoints } from './test-endpoints.ts'
 
 const id = '0f2a9f3e-0000-4000-8000-00000000aaaa'
@@ -22,6 +22,42 @@ describe('the queue of commands', () => {
     queue.finish(id, { exitCode: 0, stdout: 'root', stderr: '' })
     expect(() => queue.finish(id, { exitCode: 1 })).toThrow(expect.objectContaining({ code: 'CommandNotFound' }))
     expect(queue.find(id)).toMatchObject({ state: 'Done', exitCode: 0, stdout: 'root' })
+  })
+
+  it('gives a command to nobody who has left, and to whoever asks next', async () => {
+    const queue = new CommandQueue(systemClock)
+    const gone = new AbortController()
+    const left = queue.next(gone.signal)
+    gone.abort()
+    queue.submit(command)
+    expect([await left, await queue.next()]).toEqual([undefined, command])
+    queue.finish(id, { exitCode: 0 })
+    const [replaced, waiting] = [queue.next(), queue.next()]
+    const second = { ...command, id: id.replace('a', 'b') }
+    queue.submit(second)
+    expect([await replaced, await waiting]).toEqual([undefined, second])
+  })
+
+  it('knows no result where the guest asks for the next without one, and gives nothing out twice', async () => {
+    const queue = new CommandQueue(systemClock)
+    queue.submit(command)
+    expect(await queue.next()).toEqual(command)
+    queue.submit({ ...command, id: id.replace('a', 'b') })
+    expect((await queue.next())?.id).not.toBe(id)
+    expect(queue.find(id)).toMatchObject({ state: 'Unknown', endedAt: expect.any(String) })
+    expect(() => queue.finish(id, { exitCode: 0 })).toThrow(expect.objectContaining({ code: 'CommandNotFound' }))
+  })
+
+  it('knows no result of what ran or waited when the guest ended', async () => {
+    const queue = new CommandQueue(systemClock)
+    queue.submit(command)
+    await queue.next()
+    const later = { ...command, id: id.replace('a', 'b') }
+    queue.submit(later)
+    queue.close()
+    expect([queue.find(id)?.state, queue.find(later.id)?.state]).toEqual(['Unknown', 'Unknown'])
+    expect(queue.submit({ ...command, id: id.replace('a', 'c') }).state).toBe('Unknown')
+    expect(await queue.next()).toBeUndefined()
   })
 
   it('lets nobody wait for a guest that has ended', async () => {
@@ -90,6 +126,22 @@ describe('the endpoint', () => {
     expect((await endpoints.send({ method: 'POST', path, headers, body })).status).toBe(200)
     expect(endpoints.commands.find(id)?.state).toBe('Done')
     expect((await endpoints.send({ method: 'POST', path, headers, body })).status).toBe(404)
+  })
+
+  it('takes the number of the boot with its report, and no other form of one', async () => {
+    const ready = async (boot: string): Promise<number> =>
+      (
+        await endpoints.send({
+          method: 'POST',
+          path: '/metadata/strongroom/ready',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ nonce: 'AAAA', boot }),
+        })
+      ).status
+    await ready('0123456789abcdef'.repeat(2))
+    expect(endpoints.commands.bootNumber).toBe('0123456789abcdef'.repeat(2))
+    for (const boot of ['', 'A'.repeat(32), `${'a'.repeat(32)}\nreboot`]) expect(await ready(boot)).toBe(400)
+    expect(endpoints.commands.bootNumber).toBe('0123456789abcdef'.repeat(2))
   })
 
   it('has no report without a vTPM for a confidential VM', async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { boundConnections, createHttpServer } from '@strongroom/platform'
+import { boundConnections, connectForGuest, createHttpServer } from '@strongroom/platform'
 import { openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
 import { resolveTarget } from './proxy-target.ts'
@@ -62,7 +62,7 @@ async function tunnel(o: {
     return
   }
   const { own, ...place } = address
-  const upstream: Socket = connect({ ...place, ...(own && { localAddress: guestAddress(o.vmId) }) })
+  const upstream: Socket = own ? connectForGuest({ ...place, localAddress: guestAddress(o.vmId) }) : connect(place)
   o.track(upstream)
   upstream.once('error', () => client.destroy())
   upstream.once('connect', () => {

@@ -155,7 +155,10 @@ describe('/metadata/scheduledevents', () => {
     const old = (await send({ path: path.replace('2020-07-01', '2017-08-01') })).json
     expect(Object.keys(old.Events[0] as object)).not.toContain('EventSource')
     endpoints.planned = { ...endpoints.planned, status: 'Started' }
-    expect((await send({ path })).json).toMatchObject({ DocumentIncarnation: 3, Events: [{ EventStatus: 'Started', NotBefore: '' }] }) // prettier-ignore
+    expect((await send({ path })).json).toMatchObject({
+      DocumentIncarnation: 3,
+      Events: [{ EventStatus: 'Started', NotBefore: '' }],
+    })
   })
 
   it('takes the approval of what is planned, and of nothing else', async () => {
@@ -171,7 +174,6 @@ describe('/metadata/scheduledevents', () => {
       { StartRequests: 'A' },
       { StartRequests: [{ EventId: 'B' }] },
     ])
-      // prettier-ignore
       expect((await approve(body)).status, JSON.stringify(body)).toBe(400)
     expect(endpoints.approved).toEqual([])
     // As Azure's documentation has it, with the older member beside it, in whatever content type.

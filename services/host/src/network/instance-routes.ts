@@ -1,6 +1,6 @@
 import type { AnySpec, AttachedDisk } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
-import type { DocumentSigner } from './attested-document.ts'
+import type { AttestedDocuments } from './attested-document.ts'
 import { instanceMetadata } from './instance-metadata.ts'
 import { findNode, textOf } from './metadata/metadata-tree.ts'
 import { metadataVersions, requireVersion } from './metadata/metadata-versions.ts'
@@ -16,7 +16,7 @@ export function instanceRoutes(
   o: {
     spec: AnySpec
     subscriptionId: string
-    documents: DocumentSigner
+    documents: AttestedDocuments
     dataDisks?(): AttachedDisk[]
     events?: PlannedEvents
   },

@@ -16,11 +16,17 @@ import {
 } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import { intelRoutes } from '../http/collateral-routes.ts'
-import type { ReportOnUserData } from '../paravisor/power-tpm.ts'
-import { certifyAttestationKey } from '../tpm/certificates.ts'
-import { DocumentSigner } from './attested-document.ts'
-import { parseBootReport, parseReportWithoutTpm, type BootReport } from './boot-report.ts'
+import {
+  type ReportOnUserData,
+  parseBootNumber,
+  parseBootReport,
+  parseReportWithoutTpm,
+  type BootReport,
+} from '@strongroom/paravisor'
+import { certifyAttestationKey } from '@strongroom/paravisor/tpm'
+import type { AttestedDocuments } from './attested-document.ts'
 import { cloudInitPath, cloudInitRoutes } from './cloud-init.ts'
+import { challengeRoutes } from './challenges/challenge-routes.ts'
 import { commandRoutes } from './command-routes.ts'
 import { CommandQueue } from './command-queue.ts'
 import { parseGuestHealth } from './guest-health.ts'
@@ -43,6 +49,7 @@ export interface MetadataOptions {
   spec: AnySpec
   installation: { subscriptionId: string; tenantId: string }
   authority: InstallationAuthority
+  documents: AttestedDocuments
   clock: Clock
   /** Absent for a VM that is not confidential: no processor vouches for it. */
   silicon?: Silicon
@@ -94,7 +101,6 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
     if (!request.url.startsWith(`${cloudInitPath}/`)) requireDirectCall(request)
   })
   const { subscriptionId, tenantId } = o.installation
-  const documents = new DocumentSigner(o)
   let booted = false
   app.get('/metadata/strongroom/provisioning', async (_request, reply) => {
     const { spec, nonce, authority } = o
@@ -107,7 +113,9 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
     })
     return await reply.type('text/plain; charset=utf-8').send(lines)
   })
+  const commands = o.commands ?? new CommandQueue(o.clock)
   app.post('/metadata/strongroom/ready', async (request) => {
+    commands.bootNumber = parseBootNumber(request.body)
     if (o.onReadyWithoutTpm === undefined) await o.onReady(parseBootReport(request.body))
     else await o.onReadyWithoutTpm(parseReportWithoutTpm(request.body))
     booted = true
@@ -118,7 +126,8 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
     return {}
   })
   cloudInitRoutes(app, { spec: o.spec, open: () => !booted })
-  commandRoutes(app, o.commands ?? new CommandQueue(o.clock))
+  commandRoutes(app, commands)
+  challengeRoutes(app, commands.challenges)
   void app.register(async (azure) => {
     // One guest's signature requests must not keep the processor from others; Azure allows fewer.
     limitRoutes(azure, { ...limit, keyOf: () => 'guest', refuse: tooMany })
@@ -129,7 +138,13 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
     scope(azure, '/metadata', 'instance', (part) => {
       const { spec, events } = o
       const dataDisks = (): AttachedDisk[] => o.dataDisks?.() ?? []
-      instanceRoutes(part, { spec, subscriptionId, documents, dataDisks, ...(events !== undefined && { events }) })
+      instanceRoutes(part, {
+        spec,
+        subscriptionId,
+        documents: o.documents,
+        dataDisks,
+        ...(events !== undefined && { events }),
+      })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
     const { spec, silicon, akSpki, report } = o

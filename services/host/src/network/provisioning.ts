@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { AnySpec } from '@strongroom/contract'
-import { settingsText } from '@strongroom/evidence/expected'
 import { guestAddresses } from '../qemu/guest-network.ts'
+import { keyLines } from './lines.ts'
 
 /**
  * Settings for the guest's agent: lines of a key and a base64 value. A value can contain anything but is one line, so
@@ -32,19 +31,5 @@ export function provisioningLines(o: {
     ...(o.furtherDevices ? [['furtherDevices', String(o.furtherDevices)] satisfies [string, string]] : []),
     ['nonce', o.nonce],
   ]
-  return `${entries.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join('\n')}\n`
-}
-
-/** The guest agent's settings from those lines at the first boot (image/recipes/common/agent, `settle`). */
-export function settledBy(spec: AnySpec, caPem: string): Uint8Array {
-  const { computerName, adminUsername, sshPublicKeys, customData, passwordSha256 } = spec.osProfile
-  return settingsText({
-    hostname: computerName,
-    adminUsername,
-    vmId: spec.vmId,
-    authorityDigest: createHash('sha256').update(caPem).digest(),
-    ...(customData !== undefined && { customData: Buffer.from(customData, 'base64') }),
-    ...(passwordSha256 !== undefined && { passwordDigest: Buffer.from(passwordSha256, 'hex') }),
-    sshPublicKeys,
-  })
+  return keyLines(entries)
 }

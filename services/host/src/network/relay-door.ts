@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
+import { connectForGuest } from '@strongroom/platform'
 import { connectionLimit, openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
 import type { NameReader } from './names/named-first.ts'
@@ -67,7 +68,9 @@ export async function startRelayDoor(o: {
     guest.on('data', listen)
   })
   const relay = (guest: Socket, head: Buffer, { own, ...place }: ProxyTarget): void => {
-    const service = connect({ ...place, ...(own && { localAddress: guestAddress(o.vmId) }), allowHalfOpen: true })
+    const service = own
+      ? connectForGuest({ ...place, localAddress: guestAddress(o.vmId), allowHalfOpen: true })
+      : connect({ ...place, allowHalfOpen: true })
     track(service)
     guest.once('close', () => service.destroy())
     service.once('close', () => guest.destroy())

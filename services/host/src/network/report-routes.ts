@@ -1,8 +1,7 @@
 import { has } from '@strongroom/contract/shape'
 import { reportRequest } from '@strongroom/contract/wires'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
-import { userDataBytes } from '../paravisor/claims.ts'
-import type { ReportOnUserData } from '../paravisor/power-tpm.ts'
+import { userDataBytes, type ReportOnUserData } from '@strongroom/paravisor'
 
 /**
  * `POST /metadata/strongroom/hcl-report`: a new hardware report with the guest's own data, such as a verifier's nonce,
@@ -11,7 +10,7 @@ import type { ReportOnUserData } from '../paravisor/power-tpm.ts'
 export function reportRoutes(scope: FastifyInstance, report: ReportOnUserData): void {
   scope.post('/hcl-report', async (request) => {
     const userData = readUserData(request.body)
-    return { report: Buffer.from(await report(userData)).toString('base64url') }
+    return { report: Buffer.from((await report(userData)).hclReport).toString('base64url') }
   })
 }
 

@@ -57,7 +57,9 @@ function documentOf(event: PlannedEvent, name: string, version: string): Record<
     // How long the guest is away is not known.
     DurationInSeconds: -1,
   }
-  return Object.fromEntries(Object.entries(all).filter(([member]) => ((since as Record<string, string>)[member] ?? '') <= version)) // prettier-ignore
+  return Object.fromEntries(
+    Object.entries(all).filter(([member]) => ((since as Record<string, string>)[member] ?? '') <= version),
+  )
 }
 
 /** Of `{"StartRequests": [{"EventId": "…"}]}`, in any content type. @throws ServiceError BadRequest */

@@ -11,8 +11,10 @@ import {
   type InstallationAuthority,
   type WireRequest,
 } from '@strongroom/platform'
-import { exampleSpec, testAuthority, testSilicon } from '../testing.ts'
+import { exampleSpec, testAuthority } from '@strongroom/paravisor/testing'
+import { testSilicon } from '../testing.ts'
 import { CommandQueue } from './command-queue.ts'
+import { DocumentSigner } from './attested-document.ts'
 import { startMetadataServer, type MetadataServer } from './metadata-server.ts'
 
 export const spec: InstanceSpec = {
@@ -98,6 +100,7 @@ export class TestEndpoints {
         spec: { ...spec, tee },
         installation: { subscriptionId: 'subscription', tenantId },
         authority: this.authority,
+        documents: new DocumentSigner({ authority: this.authority, clock: systemClock }),
         clock: systemClock,
         silicon: await testSilicon(),
         wire: {
@@ -111,7 +114,9 @@ export class TestEndpoints {
         },
         tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
         akSpki,
-        ...(o.vTpm !== false && { report: async (userData = new Uint8Array()) => userData }),
+        ...(o.vTpm !== false && {
+          report: async (userData = new Uint8Array()) => ({ hclReport: userData, quote: async () => undefined }),
+        }),
         commands: this.commands,
         events: {
           current: () => this.planned,

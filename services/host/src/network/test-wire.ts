@@ -34,10 +34,21 @@ export async function openGuestWire(o: {
     user: o.user,
     log: 'pipe',
     args: async () => [
-      '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'none',
-      '-netdev', network, '-netdev', 'hubport,id=a,hubid=0,netdev=net',
-      '-netdev', guest, '-netdev', 'hubport,id=b,hubid=0,netdev=guest',
-    ], // prettier-ignore
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-machine',
+      'none',
+      '-netdev',
+      network,
+      '-netdev',
+      'hubport,id=a,hubid=0,netdev=net',
+      '-netdev',
+      guest,
+      '-netdev',
+      'hubport,id=b,hubid=0,netdev=guest',
+    ],
   })
   const dial = async (target: string): Promise<Socket> => {
     const port = ports.get(target)

@@ -39,7 +39,9 @@ describe('/metadata/THIM', () => {
     const renew = (o: { version?: string; vmId?: string; pem: string }): Promise<Answer> =>
       send({
         method: 'POST',
-        path: `/metadata/THIM/tvm/certificate/renew?api-version=${o.version ?? '2023-07-01'}&vmId=${o.vmId ?? spec.vmId.toLowerCase()}&requestId=r`,
+        path:
+          `/metadata/THIM/tvm/certificate/renew?api-version=${o.version ?? '2023-07-01'}&` +
+          `vmId=${o.vmId ?? spec.vmId.toLowerCase()}&requestId=r`,
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: encodeURIComponent(o.pem),
       })

@@ -2,10 +2,9 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { OwnedProcess } from '@strongroom/platform'
+import { type OwnedProcess, freshUser } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeEmpty } from '../disks/sparse.ts'
-import { freshUser } from '../confinement/vm-user.ts'
 import { controlArguments } from './descriptors.ts'
 import { DiskCapture, type CapturedDisk } from './disk-capture.ts'
 import { launchQemu } from './launch.ts'
@@ -27,10 +26,22 @@ beforeEach(async () => {
     log: 'pipe',
     args: async (files) => {
       const disk = async (name: string): Promise<string[]> => [
-        '-blockdev', `driver=file,node-name=${name}-file,filename=${await files.hand(join(directory, name), 'r+')}`,
-        '-blockdev', `driver=raw,node-name=${name},file=${name}-file`,
-      ] // prettier-ignore
-      return ['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'none', ...(await disk('os')), ...(await disk('data-1')), ...controlArguments] // prettier-ignore
+        '-blockdev',
+        `driver=file,node-name=${name}-file,filename=${await files.hand(join(directory, name), 'r+')}`,
+        '-blockdev',
+        `driver=raw,node-name=${name},file=${name}-file`,
+      ]
+      return [
+        '-nodefaults',
+        '-no-user-config',
+        '-display',
+        'none',
+        '-machine',
+        'none',
+        ...(await disk('os')),
+        ...(await disk('data-1')),
+        ...controlArguments,
+      ]
     },
   })
   capture = new DiskCapture(() => qmp)
@@ -99,7 +110,9 @@ describe('disks of a QEMU that runs', () => {
     capture.forget('data-1', { gone: false })
     expect((await run()).incremental).toBe(false)
     await write('os', 5, 0)
-    await expect(run(async () => await Promise.reject(new Error('nothing captured')))).rejects.toThrow('nothing captured') // prettier-ignore
+    await expect(run(async () => await Promise.reject(new Error('nothing captured')))).rejects.toThrow(
+      'nothing captured',
+    )
     const after = await run()
     expect([after.incremental, await byteOf('os', 0)]).toEqual([false, 5])
   })

@@ -44,7 +44,10 @@ export class DiskCapture {
     if (event !== 'BLOCK_JOB_COMPLETED' && event !== 'BLOCK_JOB_CANCELLED') return
     const { device, error, len } = data ?? {}
     const failed = event === 'BLOCK_JOB_CANCELLED' ? 'cancelled' : error
-    this.#jobs.get(String(device))?.({ bytes: Number(len), ...(failed !== undefined && { error: JSON.stringify(failed) }) }) // prettier-ignore
+    this.#jobs.get(String(device))?.({
+      bytes: Number(len),
+      ...(failed !== undefined && { error: JSON.stringify(failed) }),
+    })
   }
 
   /** The disk changed in another way than by the guest's writes. @param o.gone with everything that QEMU knew about it */
@@ -102,8 +105,19 @@ export class DiskCapture {
     const qmp = this.#qmp()
     await qmp.handFile(path, firstSet + index)
     const file = `backup-${node}-file`
-    await qmp.execute('blockdev-add', { driver: 'file', 'node-name': file, filename: fdSetPath(firstSet + index), discard: 'unmap' }) // prettier-ignore
-    await qmp.execute('blockdev-add', { driver: 'raw', 'node-name': `backup-${node}`, file, discard: 'unmap', 'detect-zeroes': 'unmap' }) // prettier-ignore
+    await qmp.execute('blockdev-add', {
+      driver: 'file',
+      'node-name': file,
+      filename: fdSetPath(firstSet + index),
+      discard: 'unmap',
+    })
+    await qmp.execute('blockdev-add', {
+      driver: 'raw',
+      'node-name': `backup-${node}`,
+      file,
+      discard: 'unmap',
+      'detect-zeroes': 'unmap',
+    })
   }
 
   async #removeTarget(node: string, index: number): Promise<void> {
@@ -117,7 +131,8 @@ export class DiskCapture {
     const qmp = this.#qmp()
     const ends = disks.map(async ({ node }) => await new Promise<JobEnd>((end) => this.#jobs.set(jobOf(node), end)))
     const cancel = (): void => {
-      for (const { node } of disks) void qmp.execute('block-job-cancel', { device: jobOf(node), force: true }).catch(() => {}) // prettier-ignore
+      for (const { node } of disks)
+        void qmp.execute('block-job-cancel', { device: jobOf(node), force: true }).catch(() => {})
     }
     try {
       o.signal.throwIfAborted()

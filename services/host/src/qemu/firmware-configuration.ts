@@ -30,6 +30,10 @@ export class FirmwareConfiguration {
     return new FirmwareConfiguration(qtest, files)
   }
 
+  get names(): string[] {
+    return [...this.#files.keys()]
+  }
+
   /** @throws TypeError if there is no such file */
   async read(name: string): Promise<Uint8Array> {
     const { key, length } = this.#file(name)

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net'
-import { ProgramError, storageFull, type OwnedProcess } from '@strongroom/platform'
-import { freshUser } from '../confinement/vm-user.ts'
+import { ProgramError, storageFull, type OwnedProcess, freshUser } from '@strongroom/platform'
 import { makeEmpty } from '../disks/sparse.ts'
 import { controlArguments } from './descriptors.ts'
 import { launchQemu } from './launch.ts'
@@ -37,12 +36,20 @@ export async function copyImage(o: {
       // A VHD's header has two sizes; Azure uses the current size, not cylinders times heads times sectors.
       const size = o.format === 'vpc' ? 'force_size_calc=current_size,' : ''
       return [
-        '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'none',
-        '-drive', `if=none,id=image,node-name=from,read-only=on,driver=${o.format},${size}file.driver=file,file.filename=${value(from)}`,
-        '-blockdev', `driver=file,node-name=to-file,filename=${value(to)},discard=unmap`,
-        '-blockdev', 'driver=raw,node-name=to,file=to-file,discard=unmap,detect-zeroes=unmap',
+        '-nodefaults',
+        '-no-user-config',
+        '-display',
+        'none',
+        '-machine',
+        'none',
+        '-drive',
+        `if=none,id=image,node-name=from,read-only=on,driver=${o.format},${size}file.driver=file,file.filename=${value(from)}`,
+        '-blockdev',
+        `driver=file,node-name=to-file,filename=${value(to)},discard=unmap`,
+        '-blockdev',
+        'driver=raw,node-name=to,file=to-file,discard=unmap,detect-zeroes=unmap',
         ...controlArguments,
-      ] // prettier-ignore
+      ]
     },
   })
   const stop = (): void => void qemu.kill('SIGKILL')

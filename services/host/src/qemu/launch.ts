@@ -2,7 +2,10 @@ import { hasLandlock, startProgram, type OwnedProcess } from '@strongroom/platfo
 import { HandedFiles } from './handed-files.ts'
 
 /** What QEMU forbids itself from its start on (seccomp): programs, privileges and other processes' scheduling. */
-const sandbox = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
+export const sandbox: readonly string[] = [
+  '-sandbox',
+  'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+]
 
 /**
  * Starts QEMU for untrusted bytes: in a separate session, as a user without files on this machine, limited to what it

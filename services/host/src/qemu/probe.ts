@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryBackedDirectory, startProgram } from '@strongroom/platform'
 import type { Acceleration } from './arguments.ts'
-import { readFirmware } from './firmware.ts'
+import { readFirmware } from '@strongroom/paravisor/expected'
 
 export interface ProbeResult {
   acceleration: Acceleration
@@ -55,12 +55,28 @@ async function firmwareRuns(): Promise<boolean> {
     const qemu = startProgram({
       command: 'qemu-system-x86_64',
       args: [
-        '-nodefaults', '-no-user-config', '-display', 'none',
-        '-machine', 'q35,smm=on', '-accel', 'kvm', '-cpu', 'host', '-m', '256M',
-        '-global', 'driver=cfi.pflash01,property=secure,value=on',
-        '-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${firmware}`,
-        '-chardev', `file,id=serial,path=${serial}`, '-serial', 'chardev:serial', '-no-reboot',
-      ], // prettier-ignore
+        '-nodefaults',
+        '-no-user-config',
+        '-display',
+        'none',
+        '-machine',
+        'q35,smm=on',
+        '-accel',
+        'kvm',
+        '-cpu',
+        'host',
+        '-m',
+        '256M',
+        '-global',
+        'driver=cfi.pflash01,property=secure,value=on',
+        '-drive',
+        `if=pflash,unit=0,format=raw,readonly=on,file=${firmware}`,
+        '-chardev',
+        `file,id=serial,path=${serial}`,
+        '-serial',
+        'chardev:serial',
+        '-no-reboot',
+      ],
       newSession: true,
       dieWithParent: true,
     })

@@ -37,7 +37,8 @@ describe('QEMU’s arguments', () => {
     expect(network).toContain('/restricted/')
     expect(network).toContain('/tcpfwd=127.0.0.1:2222:169.254.100.2:22/')
     expect(network.split('unixfwd=')[1]).toBe(
-      String.raw`169.254.169.254:80:\/run\/m,,169.254.169.254:123:\/run\/c,,169.254.169.253:3128:\/run\/p,,169.254.169.253:443:\/run\/s,,169.254.169.253:80:\/run\/w,,169.254.169.253:53:\/run\/n`,
+      String.raw`169.254.169.254:80:\/run\/m,,169.254.169.254:123:\/run\/c,,169.254.169.253:3128:\/run\/p,,` +
+        String.raw`169.254.169.253:443:\/run\/s,,169.254.169.253:80:\/run\/w,,169.254.169.253:53:\/run\/n`,
     )
   })
 

@@ -78,7 +78,7 @@ export class QTest {
 const noMachine = (found: string): ServiceError =>
   new ServiceError({
     code: 'MachineNotPredicted',
-    message: 'QEMU does not report which ACPI tables it gives the VM’s firmware, so its boot cannot be predicted.',
+    message: 'QEMU does not report which ACPI tables it gives the VM’s firmware, so they cannot be compared.',
     expected: 'a QEMU with the test protocol (-qtest)',
     found,
     remedy: 'Install Debian’s qemu-system-x86.',

@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, delimiter, join } from 'node:path'
+import fc from 'fast-check'
 import { cpuModels, guestFirmwarePath } from '@strongroom/contract'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { machineRegister, pciWindow, type MachineShape } from './reference-machine.ts'
+import { machineLimits, machineTables } from '@strongroom/evidence/expected'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { machineOf, type MachineShape } from './machine-shape.ts'
+import { tablesOfQemu } from './reference-machine.ts'
+import { differingTables } from './tables-check.ts'
 
 const qemu = (): string => {
   try {
@@ -14,8 +18,6 @@ const qemu = (): string => {
     return ''
   }
 }
-/** The version whose boot was recorded. */
-const recorded = qemu().includes('10.0.13')
 const there = existsSync(guestFirmwarePath) && qemu() !== ''
 
 let runtimeDir: string
@@ -23,31 +25,81 @@ beforeAll(async () => void (runtimeDir = await mkdtemp(join(tmpdir(), 'strongroo
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
 const small: MachineShape = { acceleration: 'tcg', cpuModel: cpuModels.SNP, vCPUs: 2, memoryMiB: 8192 }
-const predict = async (o: Partial<MachineShape> = {}): Promise<string> =>
-  Buffer.from(await machineRegister({ ...small, ...o, runtimeDir })).toString('hex')
+const further = { macAddress: '02-00-00-00-00-01', subnetPrefix: '10.0.0.0/24', privateIpAddress: '10.0.0.4' }
+const shape = (o: { tee: 'SNP' | 'TDX'; vCPUs: number; memoryMiB: number; interfaces: number }): MachineShape => ({
+  ...small,
+  cpuModel: cpuModels[o.tee],
+  vCPUs: o.vCPUs,
+  memoryMiB: o.memoryMiB,
+  interfaces: Array.from({ length: o.interfaces - 1 }, () => further as NonNullable<MachineShape['interfaces']>[0]),
+})
+const within = (member: keyof typeof machineLimits, most?: number): fc.Arbitrary<number> =>
+  fc.integer({ min: machineLimits[member][0], max: most ?? machineLimits[member][1] })
 
-describe.skipIf(!there)('PCR 1 of a machine', () => {
-  it.skipIf(!recorded)('is what a vTPM quoted on it (attack B3)', async () => {
-    expect(await predict()).toBe('2c470c1eae623da331a0582cc8bcdfd30920a383382f882736f1886489e8f1e0')
+/** By name, so that a difference does not print 128 KiB. */
+async function same(o: MachineShape): Promise<Record<string, boolean>> {
+  const [found, computed] = [await tablesOfQemu({ ...o, runtimeDir }), await machineTables(machineOf(o))]
+  const names = new Set([...found.keys(), ...computed.keys()])
+  return Object.fromEntries(
+    [...names].map((name) => [name, Buffer.from(found.get(name) ?? []).equals(computed.get(name) ?? Buffer.of(0))]),
+  )
+}
+const all = { 'etc/table-loader': true, 'etc/acpi/rsdp': true, 'etc/acpi/tables': true, 'etc/tpm/log': true }
+
+describe.skipIf(!there)('the tables of the installed QEMU', () => {
+  it('are those that verifiers compute, for any machine', { timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          tee: fc.constantFrom('SNP' as const, 'TDX' as const),
+          vCPUs: within('vCPUs', 48),
+          memoryMiB: fc.oneof(within('memoryMiB'), within('memoryMiB', 8192)),
+          interfaces: within('interfaces'),
+        }),
+        async (o) => {
+          expect(await same(shape(o))).toEqual(all)
+        },
+      ),
+      {
+        numRuns: 6,
+        examples: [
+          [{ tee: 'SNP', vCPUs: 128, memoryMiB: 786_432, interfaces: 8 }],
+          [{ tee: 'TDX', vCPUs: 9, memoryMiB: 2816, interfaces: 2 }],
+        ],
+      },
+    )
+  })
+
+  it('are not guessed where QEMU does not start', async () => {
+    await expect(tablesOfQemu({ ...small, cpuModel: 'none', runtimeDir })).rejects.toMatchObject({
+      code: 'MachineNotPredicted',
+    })
     expect(await readdir(runtimeDir)).toEqual([])
   })
 
-  it('is another for more processors, memory or interfaces, and for the other technology', async () => {
-    const further = { macAddress: '02-00-00-00-00-01', subnetPrefix: '10.0.0.0/24', privateIpAddress: '10.0.0.4' }
-    const found = [
-      await predict(),
-      await predict({ vCPUs: 4 }),
-      await predict({ memoryMiB: 1024 }),
-      await predict({ interfaces: [further] as NonNullable<MachineShape['interfaces']> }),
-      await predict({ cpuModel: cpuModels.TDX }),
-    ]
-    expect(new Set(found).size).toBe(found.length)
-    expect(await predict()).toBe(found[0])
-  })
-
-  it('is not guessed where QEMU does not start', async () => {
-    await expect(predict({ cpuModel: 'none' })).rejects.toMatchObject({ code: 'MachineNotPredicted' })
-    expect(await readdir(runtimeDir)).toEqual([])
+  it('explain a locked disk where they are others, and only there (attack E23)', async () => {
+    expect(await differingTables(small)).toBeUndefined()
+    const [folder, table] = [await mkdtemp(join(tmpdir(), 'strongroom-qemu-')), Buffer.alloc(40)]
+    table.write('SSDT')
+    table.writeUInt32LE(40, 4)
+    await writeFile(join(folder, 'table'), table)
+    const real = execFileSync('which', ['qemu-system-x86_64']).toString().trim()
+    const path = join(folder, 'qemu-system-x86_64')
+    const script = `#!/bin/sh\n[ "$1" = --version ] && exec ${real} "$1"\nexec ${real} "$@" -acpitable file=${folder}/table\n`
+    await writeFile(path, script)
+    await chmod(path, 0o755)
+    vi.stubEnv('PATH', `${folder}${delimiter}${process.env['PATH']}`)
+    try {
+      expect(await differingTables(small)).toMatchObject({
+        code: 'MachineTablesDiffer',
+        target: 'PCR 1',
+        message: expect.stringMatching(/QEMU \(\d+\.\d+/) as string,
+        found: expect.stringMatching(/^etc\/table-loader SHA-256 .*, etc\/acpi\/tables SHA-256 /) as string,
+      })
+    } finally {
+      vi.unstubAllEnvs()
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 })
 
@@ -72,7 +124,7 @@ describe('a program of it that is killed', () => {
     ['qemu-system-x86_64', /^MachineNotPredicted$/, /QEMU ended/],
     ['swtpm', /^Vtpm(Ended|DidNotStart)$/, /swtpm ended/],
   ] as const)('%s is named, and nothing of the machine is left', async (program, code, found) => {
-    const predicted = predict().catch((error: unknown) => error)
+    const predicted = tablesOfQemu({ ...small, runtimeDir }).catch((error: unknown) => error)
     let pid: number | undefined
     await expect.poll(() => (pid = pidOf(program)) !== undefined, { interval: 1 }).toBe(true)
     process.kill(pid!, 'SIGKILL')
@@ -83,13 +135,5 @@ describe('a program of it that is killed', () => {
     })
     expect(await readdir(runtimeDir)).toEqual([])
     expect(pidOf('swtpm')).toBeUndefined()
-  })
-})
-
-describe('the window of 64-bit PCI addresses', () => {
-  it('is the last quarter of what an AMD processor can address, and behind the memory with an Intel one', () => {
-    expect(pciWindow(small)).toBe(0xc0_0000_0000)
-    expect(pciWindow({ cpuModel: cpuModels.TDX, memoryMiB: 8192 })).toBe(32 * 2 ** 30)
-    expect(pciWindow({ cpuModel: cpuModels.TDX, memoryMiB: 32_768 })).toBe(64 * 2 ** 30)
   })
 })

@@ -4,9 +4,8 @@ import { chown, copyFile, mkdtemp, readdir, readFile, readlink, rm, stat, trunca
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { guestFirmwarePath } from '@strongroom/contract'
-import { freePort } from '@strongroom/platform'
+import { freePort, candidateUser } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { candidateUser } from '../confinement/vm-user.ts'
 import type { MachineOptions } from './arguments.ts'
 import { scsiArguments } from './scsi-disks.ts'
 import { VmProcess } from './vm-process.ts'
@@ -80,7 +79,9 @@ describe.skipIf(!present)('a running QEMU', () => {
   }
   const opened = async ({ process: { pid } }: VmProcess): Promise<string> => {
     const names = await readdir(`/proc/${pid}/fd`)
-    return (await Promise.all(names.map(async (fd) => await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')))).join('\n') // prettier-ignore
+    return (await Promise.all(names.map(async (fd) => await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')))).join(
+      '\n',
+    )
   }
 
   it('is given a disk and has it taken away, with its file closed, and can be given it again', async () => {

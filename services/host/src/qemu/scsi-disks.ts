@@ -30,7 +30,8 @@ export function scsiArguments(o: { dataDisks: ScsiDisk[]; temporaryDisk?: string
     ...o.dataDisks.flatMap((disk) => [
       ...blockArguments(deviceOf(disk.lun), disk),
       '-device',
-      `scsi-hd,id=${deviceOf(disk.lun)},bus=scsi.0,channel=0,scsi-id=${targets.data},lun=${disk.lun},drive=${deviceOf(disk.lun)},serial=${value(disk.serial)},device_id=${value(disk.serial)}`,
+      `scsi-hd,id=${deviceOf(disk.lun)},bus=scsi.0,channel=0,scsi-id=${targets.data},lun=${disk.lun},` +
+        `drive=${deviceOf(disk.lun)},serial=${value(disk.serial)},device_id=${value(disk.serial)}`,
     ]),
     ...(o.temporaryDisk === undefined
       ? []

@@ -86,7 +86,11 @@ export class SerialLog implements GuestConsole {
     const text = (await readSerialLog(this.#path)).subarray(-tailLength).toString('latin1')
     // oxlint-disable-next-line eslint/no-control-regex -- consoles write escape sequences
     const clean = text.replaceAll(/\u001b\[[0-9;?=]*[A-Za-z]|[\u0000-\u0009\u000b-\u001f\u007f-\u00ff]/g, '')
-    return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-12) // prettier-ignore
+    return clean
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .slice(-12)
   }
 
   /** After QEMU has ended: writes its last output. */

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { open, type FileHandle } from 'node:fs/promises'
+import { open, stat, type FileHandle } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import type { OwnedProcess } from '@strongroom/platform'
+import { ServiceError, type OwnedProcess } from '@strongroom/platform'
+import { readForeignFile } from '@strongroom/paravisor/tpm'
 import { machineArguments, type MachineOptions } from './arguments.ts'
 import { fdSetOf } from './descriptors.ts'
 import { DiskCapture, type CapturedDisk } from './disk-capture.ts'
 import { FullDisk } from './full-disk.ts'
 import { handMachine } from './handed-files.ts'
 import { launchQemu } from './launch.ts'
+import { mappedVariables, type FlashBytes, type PausedMachine } from '@strongroom/paravisor/expected'
 import { Qmp, type QmpEvent } from './qmp.ts'
+import { pausedMachine } from './paused-machine.ts'
 import { deviceOf, plugCommands, type ScsiDisk } from './scsi-disks.ts'
 
 /** How long QEMU may take to remove a device. A SCSI disk needs no reaction from the guest. */
@@ -16,6 +19,8 @@ const unplugLimitMs = 20_000
 
 /** How long QEMU may take to exit after closing its control channel. */
 const endLimitMs = 2_000
+/** How long QEMU may take to stop the guest and show its variables: it answers at once, on a busy machine too. */
+const stopLimitMs = 20_000
 const pressEveryMs = 5000
 
 /** Why a guest no longer runs. `reboot`: it requested one. */
@@ -37,6 +42,11 @@ export class VmProcess {
   readonly #deleted: Listeners
   readonly #fullDisk: FullDisk
   readonly #capture: DiskCapture
+  readonly #flash: FlashBytes
+  readonly #writtenVariables: () => Promise<Buffer>
+  #lastVariables: Buffer | undefined
+  /** It closed its control channel. */
+  #gone = false
 
   private constructor(o: {
     process: OwnedProcess
@@ -45,6 +55,8 @@ export class VmProcess {
     deleted: Listeners
     fullDisk: FullDisk
     capture: DiskCapture
+    flash: FlashBytes
+    variables: string
   }) {
     this.process = o.process
     this.#qmp = o.qmp
@@ -52,14 +64,26 @@ export class VmProcess {
     this.#deleted = o.deleted
     this.#fullDisk = o.fullDisk
     this.#capture = o.capture
+    this.#flash = o.flash
+    const most = o.flash.variables
+    this.#writtenVariables = async () => await readForeignFile({ path: o.variables, user: undefined, most })
+    void o.qmp.closed.then(() => (this.#gone = true))
   }
 
   /**
    * QEMU runs as the VM's own user, is passed its files open and opens none by name.
    * @param o.errorLog file for QEMU's messages
    * @param o.user number; default: this process's own
+   * @param o.admit asked before the first instruction: the machine runs if it does not throw
+   * @throws ServiceError FirmwareExchanged, VariablesExchanged
    */
-  static async start(o: { machine: MachineOptions; errorLog: string; user: number | undefined }): Promise<VmProcess> {
+  static async start(o: {
+    machine: MachineOptions
+    errorLog: string
+    user: number | undefined
+    admit?: ((machine: PausedMachine) => Promise<void>) | undefined
+  }): Promise<VmProcess> {
+    const flash = { firmware: (await stat(o.machine.firmware)).size, variables: (await stat(o.machine.variables)).size }
     const log = await open(o.errorLog, 'w+', 0o600)
     let process: OwnedProcess
     try {
@@ -94,15 +118,18 @@ export class VmProcess {
     let qmp: Qmp
     try {
       qmp = await Qmp.begin({ socket: process.child.stdio[3] as Socket, listener })
+      await o.admit?.(pausedMachine(qmp))
+      await qmp.execute('cont')
     } catch (error) {
+      if (error instanceof ServiceError) process.kill('SIGKILL')
       // QEMU closes its end just before it exits.
       await Promise.race([process.exited, sleep(endLimitMs, undefined, { ref: false })])
       process.kill('SIGKILL')
-      if (!gone) throw error
+      if (!gone || error instanceof ServiceError) throw error
       // The caller learns it from `ended`, with QEMU's output.
       throw new QemuEnded(await ended)
     }
-    return new VmProcess({ process, qmp, ended, deleted, fullDisk, capture })
+    return new VmProcess({ process, qmp, ended, deleted, fullDisk, capture, flash, variables: o.machine.variables })
   }
 
   /** A guest disk found no room on this machine: the guest is paused until there is. */
@@ -179,9 +206,22 @@ export class VmProcess {
     await this.#qmp.execute('remove-fd', { 'fdset-id': fdSetOf(lun) }).catch(() => {})
   }
 
+  /** UEFI variables of the guest, as last read from the machine: after `kill`, as the guest left them. Undefined if they never were. */
+  async variables(): Promise<Buffer | undefined> {
+    try {
+      const written = await this.#writtenVariables().catch(() => Buffer.alloc(0))
+      this.#lastVariables = await mappedVariables(pausedMachine(this.#qmp), this.#flash, written)
+    } catch (error) {
+      if (!this.#gone) throw error
+    }
+    return this.#lastVariables
+  }
+
   /** Powers off hard. QEMU is not asked to quit: that would end the TPM as well. */
   async kill(): Promise<void> {
     this.#fullDisk.close()
+    const stopped = this.#qmp.execute('stop').then(async () => await this.variables())
+    await Promise.race([stopped.catch(() => {}), this.process.exited, sleep(stopLimitMs, undefined, { ref: false })])
     this.#qmp.close()
     this.process.kill('SIGKILL')
     await this.process.exited

@@ -4,18 +4,19 @@ import { dirname, join } from 'node:path'
 import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { parsePe, parseVariableStore, settingsRegister } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
-import { imageFiles } from '../image/catalog.ts'
+import { imageFiles, expectedSettings, measuredCode } from '@strongroom/paravisor/expected'
 import { makeRuntime, sweepRuntime, type VmFiles } from '../instances/layout.ts'
 import type { HostServices } from '../instances/services.ts'
-import type { BootReport } from '../network/boot-report.ts'
-import { settledBy } from '../network/provisioning.ts'
-import { verifyBootReport } from '../paravisor/measured-boot.ts'
-import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
-import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
-import { WriteBack } from '../paravisor/write-back.ts'
-import { handles } from '../tpm/manufacture.ts'
-import { readRegisters } from '../tpm/registers.ts'
-import { stopSwtpm, tpmTool, type Swtpm } from '../tpm/swtpm.ts'
+import {
+  type BootReport,
+  verifyBootReport,
+  openGuest,
+  type OpenedGuest,
+  openStateless,
+  type OpenedStateless,
+  WriteBack,
+} from '@strongroom/paravisor'
+import { handles, readRegisters, stopSwtpm, tpmTool, type Swtpm } from '@strongroom/paravisor/tpm'
 import type { Identity } from './boot-store.ts'
 import { laterExtensions, predictedRecords, writeEventLog, type PredictedRecord } from './predicted-log.ts'
 
@@ -87,7 +88,7 @@ async function measure(o: {
 }): Promise<AnyBootEvidence> {
   const { opened } = o
   const records = await predictedRecords({
-    firmware: await readFile(opened.files.firmware),
+    firmware: (await measuredCode(await readFile(opened.files.firmware))).events,
     variables: parseVariableStore(await readFile(opened.files.variables)),
     boot: parsePe(await readFile(join(dirname(o.image.path), imageFiles.boot))),
   })
@@ -95,7 +96,7 @@ async function measure(o: {
   const report = await extendAndQuote({
     opened,
     records,
-    settled: settledBy(o.spec, o.services.authority.caPem),
+    settled: expectedSettings(o.spec, o.services.authority.caPem),
     nonce,
   })
   const { measuredBoot } = await verifyBootReport({
@@ -110,7 +111,8 @@ async function measure(o: {
     registers: opened.expected.atReady,
     secureBoot: o.spec.security.secureBoot,
   })
-  return { ...opened.evidence, measurements, guestRan: false, measuredBoot, osDisk: { encryption: 'none' } }
+  const signed = measurements !== undefined && { measurements }
+  return { ...opened.evidence, ...signed, guestRan: false, measuredBoot, osDisk: { encryption: 'none' } }
 }
 
 async function extendAndQuote(o: {
@@ -159,7 +161,9 @@ function vtpmOf({ tpm }: OpenedGuest | OpenedStateless): Swtpm {
 async function shutDown(opened: OpenedGuest | OpenedStateless, services: HostServices): Promise<void> {
   try {
     await stopSwtpm(vtpmOf(opened))
-    await new WriteBack({ state: opened.state, ...opened.files, logger: services.logger }).stop()
+    // No machine ran that could have changed its variables.
+    const readVariables = (): Promise<undefined> => Promise.resolve(undefined)
+    await new WriteBack({ state: opened.state, ...opened.files, readVariables, logger: services.logger }).stop()
     await opened.retire()
   } finally {
     await opened.state.close()

@@ -4,17 +4,19 @@ import {
   authenticodeDigest,
   bootPhases,
   efiVendor,
+  firmwareRegister,
   findAuthority,
   parsePe,
   secureBootEnabled,
   sectionDigests,
   variableData,
   type EfiVariable,
+  type FirmwareEvent,
   type PeImage,
 } from '@strongroom/evidence/expected'
 
 /** TCG PC Client Platform Firmware Profile, section 10.4.1. */
-const types = {
+export const types = {
   noAction: 3,
   separator: 4,
   crtmVersion: 8,
@@ -36,7 +38,7 @@ export interface PredictedRecord {
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
 
 /** UEFI_VARIABLE_DATA (section 10.4.2). */
-function variable(name: string, vendor: string, data: Uint8Array): Uint8Array {
+export function variable(name: string, vendor: string, data: Uint8Array): Uint8Array {
   const writer = new ByteWriter().bytes(parseGuid(vendor)).u64le(BigInt(name.length)).u64le(BigInt(data.length))
   for (let index = 0; index < name.length; index++) writer.u16le(name.charCodeAt(index))
   return writer.bytes(data).finish()
@@ -44,16 +46,22 @@ function variable(name: string, vendor: string, data: Uint8Array): Uint8Array {
 
 /**
  * What firmware and boot stub would measure for this boot file and these variables, in order: the measurements from
- * which PCR 4, 7 and 11 are predicted, plus the firmware's version and separators.
+ * which PCR 0, 4, 7 and 11 are predicted, and separators.
+ * @param o.firmware its events, of which the separator is the last
  */
 export async function predictedRecords(o: {
-  firmware: Uint8Array
+  firmware: readonly FirmwareEvent[]
   variables: EfiVariable[]
   boot: PeImage
 }): Promise<PredictedRecord[]> {
   const { variables, boot } = o
   const secureBoot = secureBootEnabled(variables)
-  const plain = (pcr: number, type: number, data: Uint8Array): PredictedRecord => ({ pcr, type, data, digest: sha256(data) }) // prettier-ignore
+  const plain = (pcr: number, type: number, data: Uint8Array): PredictedRecord => ({
+    pcr,
+    type,
+    data,
+    digest: sha256(data),
+  })
   const config = (name: string, vendor: string, data = variableData(variables, name, vendor)): PredictedRecord =>
     plain(7, types.driverConfig, variable(name, vendor, data))
   const optional = (name: string): PredictedRecord[] =>
@@ -68,7 +76,7 @@ export async function predictedRecords(o: {
   const kernel = boot.sections.find((section) => section.name === '.linux')
   const sections = await sectionDigests(boot)
   return [
-    plain(0, types.crtmVersion, utf8(`OVMF ${Buffer.from(sha256(o.firmware)).toString('hex')}\0`)),
+    ...o.firmware.slice(0, -1).map((event) => ({ pcr: firmwareRegister, ...event })),
     config('SecureBoot', efiVendor.global, Uint8Array.of(secureBoot ? 1 : 0)),
     config('PK', efiVendor.global),
     config('KEK', efiVendor.global),

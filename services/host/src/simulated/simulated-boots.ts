@@ -1,16 +1,9 @@
-import { access, mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, mkdir, rm } from 'node:fs/promises'
 import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { imageKeys } from '../image/boot-files.ts'
 import { makeRuntime, sweepRuntime, vmFiles, type VmFiles } from '../instances/layout.ts'
-import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
+import { makeGuest, readCustomerKey, wrappingKeyOf } from '@strongroom/paravisor'
 import type { HostServices } from '../instances/services.ts'
-import { readCustomerKey } from '../paravisor/customer-key.ts'
-import { manufactureTpm } from '../tpm/manufacture.ts'
-import { TpmDirectory } from '../tpm/tpm-directory.ts'
-import { GuestState } from '../vmgs/guest-state.ts'
 import type { Identity, SimulatedBootStore } from './boot-store.ts'
 import { bootWithoutGuest } from './boot-without-guest.ts'
 import { makeStandInImage } from './stand-in-image.ts'
@@ -36,7 +29,7 @@ export class SimulatedBoots {
     return await this.#inTurn(async () => {
       const found = await this.#store.find(spec.vmId)
       if (found?.evidence?.bootId === bootId) return found.evidence
-      const image = await makeStandInImage(this.#services.cacheDir)
+      const image = await this.#image()
       const files = vmFiles(this.#services.stateDir, spec.vmId)
       const identity =
         spec.security.encryption === 'NonPersistedTPM'
@@ -51,7 +44,13 @@ export class SimulatedBoots {
   /** The image of every VM in an installation without guests. */
   async image(): Promise<ImageRecord> {
     this.#requireSimulated()
-    return await makeStandInImage(this.#services.cacheDir)
+    return await this.#image()
+  }
+
+  async #image(): Promise<ImageRecord> {
+    const image = await makeStandInImage(this.#services.cacheDir)
+    await this.#services.measurements.sign?.(image)
+    return image
   }
 
   async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
@@ -98,24 +97,18 @@ export class SimulatedBoots {
       customerKey && keyId ? await readCustomerKey({ ...this.#services, tenantId, customerKey, keyId }) : undefined
     const { runtimeDir, user } = await makeRuntime(spec.vmId)
     try {
-      const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
-      const made = await manufactureTpm({ directory })
-      const variablesPath = join(runtimeDir, 'variables.fd')
-      await makeUefiVariables({
-        secureBoot: spec.security.secureBoot,
-        keys: await imageKeys(image),
-        out: variablesPath,
-      })
-      await GuestState.create({
-        path: files.guestState,
-        vmId: spec.vmId,
+      const { identity } = await makeGuest({
+        ...this.#services,
+        spec,
+        image,
         wrappingKey,
         customer,
-        tpm: await directory.readState(),
-        variables: await readFile(variablesPath),
+        runtimeDir,
+        user,
+        path: files.guestState,
+        step: async () => {},
+        signal: new AbortController().signal,
       })
-      const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-      const identity = { akSpki: base64(made.akSpki), ekSpki: base64(made.ekSpki) }
       await this.#store.saveIdentity(spec.vmId, identity)
       return identity
     } finally {

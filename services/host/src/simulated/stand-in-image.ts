@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { standInImage, type ImageRecord } from '@strongroom/contract'
 import { run } from '@strongroom/platform'
-import { imageFiles } from '../image/catalog.ts'
+import { imageFiles } from '@strongroom/paravisor/expected'
 import { operatingSystem } from '../image/describe.ts'
 import { parsePe } from '@strongroom/evidence/expected'
 

@@ -25,7 +25,12 @@ async function processorKeys(number: number): Promise<Map<string, Uint8Array>> {
   const path = join(cache, `processors-${number}.json`)
   const text = await readFile(path, 'utf8').catch(() => undefined)
   if (text !== undefined)
-    return new Map(Object.entries(JSON.parse(text) as Record<string, string>).map(([name, key]) => [name, Buffer.from(key, 'base64')])) // prettier-ignore
+    return new Map(
+      Object.entries(JSON.parse(text) as Record<string, string>).map(([name, key]) => [
+        name,
+        Buffer.from(key, 'base64'),
+      ]),
+    )
   const made = new Map<string, Uint8Array>()
   await createSilicon({
     keys: { load: async (name) => made.get(name), save: async (name, pkcs8) => void made.set(name, pkcs8) },

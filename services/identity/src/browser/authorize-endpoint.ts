@@ -37,8 +37,14 @@ export function addAuthorizeEndpoint(app: FastifyInstance, o: Options): void {
       }
     }
   const path = '/:tenant/oauth2/v2.0/authorize'
-  app.get(path, answer((request) => new URL(request.url, 'https://x').searchParams)) // prettier-ignore
-  app.post(path, answer((request) => formOf(request.body))) // prettier-ignore
+  app.get(
+    path,
+    answer((request) => new URL(request.url, 'https://x').searchParams),
+  )
+  app.post(
+    path,
+    answer((request) => formOf(request.body)),
+  )
   app.post('/:tenant/oauth2/v2.0/logout', async (request, reply) => {
     o.signIns.end(cookieOf(request))
     return reply.header('set-cookie', `${sessionCookie}=; Max-Age=0; ${attributes}`).code(204).send()
@@ -68,7 +74,10 @@ async function authorize(
   if (optional(form, 'response_type') !== 'code') return refuse('AADSTS700054', "response_type must be 'code'.")
   const challenge = optional(form, 'code_challenge') ?? ''
   if (optional(form, 'code_challenge_method') !== 'S256' || !/^[A-Za-z0-9_-]{43}$/.test(challenge))
-    return refuse('AADSTS9002325', 'Proof Key for Code Exchange (S256) is required for cross-origin authorization code redemption.') // prettier-ignore
+    return refuse(
+      'AADSTS9002325',
+      'Proof Key for Code Exchange (S256) is required for cross-origin authorization code redemption.',
+    )
   const signedIn = signIn(o, form, request)
   if (signedIn === undefined) {
     return refuse(

@@ -158,6 +158,16 @@ describe('the authorization code flow of a single-page app', () => {
     expect((await redeem(late)).json().error_codes).toEqual([70_008])
   })
 
+  it('redeems a code, and renews its token, for no service that no page calls (attack W70)', async () => {
+    const code = async (): Promise<string> =>
+      answerOf(await authorize({ sign_in_code: await signInCode() })).get('code')!
+    const scope = 'https://login.strongroom.internal/.default'
+    expect((await redeem(await code(), { scope })).json().error_codes).toEqual([65_001])
+    const { refresh_token } = (await redeem(await code())).json()
+    const form = { client_id: portalClient.appId, grant_type: 'refresh_token', refresh_token, scope }
+    expect((await post('token', form, { origin })).json().error_codes).toEqual([65_001])
+  })
+
   it('refreshes for a day, for its own origin, and lets other pages read nothing', async () => {
     const code = answerOf(await authorize({ sign_in_code: await signInCode() })).get('code')!
     const { refresh_token } = (await redeem(code)).json()

@@ -86,7 +86,12 @@ describeStores('federated credentials of a managed identity', (store) => {
   it('let a token of the issuer, subject and audience sign in as the identity, until they are gone', async () => {
     const { send, signIn, token, identity, service } = await open(await store())
     expect((await signIn(await token())).status).toBe(401)
-    expect((await send('PUT', path, credential)).body).toEqual({ name: 'actions', issuer, subject: claims.sub, audience: claims.aud }) // prettier-ignore
+    expect((await send('PUT', path, credential)).body).toEqual({
+      name: 'actions',
+      issuer,
+      subject: claims.sub,
+      audience: claims.aud,
+    })
     const signedIn = await signIn(await token())
     expect(decodeJwt(signedIn.body.access_token as string)).toMatchObject({ oid: identity.principalId, idtyp: 'app' })
     await service.verifier.verify(signedIn.body.access_token as string, ['https://management.azure.com/'])
@@ -140,7 +145,6 @@ describeStores('federated credentials of a managed identity', (store) => {
       ['PUT', path, credential],
       ['DELETE', path, { resourceId, name: 'actions' }],
     ] as const)
-      // prettier-ignore
       expect((await send(method, where, body, owner)).status, method).toBe(403)
     // Nobody outside a VM can take on its own identity.
     const vm = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm'
@@ -149,8 +153,11 @@ describeStores('federated credentials of a managed identity', (store) => {
     expect((await send('PUT', path, { ...credential, issuer: 'http://x' })).status).toBe(400)
 
     const made = await Promise.all(
-      Array.from({ length: 24 }, async (_, n) => await send('PUT', path, { ...credential, name: `actions${n}`, subject: `s${n}` })),
-    ) // prettier-ignore
+      Array.from(
+        { length: 24 },
+        async (_, n) => await send('PUT', path, { ...credential, name: `actions${n}`, subject: `s${n}` }),
+      ),
+    )
     expect(made.filter(({ status }) => status === 200)).toHaveLength(20)
     expect(made.find(({ status }) => status !== 200)?.body.error.code).toBe('TooManyCredentials')
     const { value } = (await send('GET', listPath, undefined)).body as { value: { name: string; subject: string }[] }
@@ -173,7 +180,10 @@ describeStores('federated credentials of a managed identity', (store) => {
         const beside = `https://${host}:${port}`
         await send('PUT', path, { ...credential, name: `inner${n}`, issuer: beside })
         const refused = await signIn(await token({ iss: beside }))
-        expect([refused.status, refused.body.error_description], host).toEqual([401, expect.stringContaining('no public address')]) // prettier-ignore
+        expect([refused.status, refused.body.error_description], host).toEqual([
+          401,
+          expect.stringContaining('no public address'),
+        ])
         later(11_000)
       }
       expect(connections).toBe(0)
@@ -184,7 +194,12 @@ describeStores('federated credentials of a managed identity', (store) => {
       }
       const { appId } = await graph('/v1.0/applications', { displayName: 'robot' })
       const beside = `https://localhost:${port}`
-      await graph(`/v1.0/applications/${appId}/federatedIdentityCredentials`, { name: 'inner', issuer: beside, subject: claims.sub, audiences: [claims.aud] }) // prettier-ignore
+      await graph(`/v1.0/applications/${appId}/federatedIdentityCredentials`, {
+        name: 'inner',
+        issuer: beside,
+        subject: claims.sub,
+        audiences: [claims.aud],
+      })
       expect((await signIn(await token({ iss: beside }), appId as string)).status).toBe(401)
       expect(connections).toBe(1)
       expect(identity.clientId).not.toBe(appId)

@@ -28,7 +28,15 @@ it('values hold the words that join conditions', () => {
 })
 
 it('other filters are refused, not passed over', () => {
-  const others = ["displayName ne 'a'", "displayName eq 'a' or true", "displayName eq 'a", 'and', ['a', 'b'], "x".repeat(5000), `a${' '.repeat(15_000)}b`] // prettier-ignore
+  const others = [
+    "displayName ne 'a'",
+    "displayName eq 'a' or true",
+    "displayName eq 'a",
+    'and',
+    ['a', 'b'],
+    'x'.repeat(5000),
+    `a${' '.repeat(15_000)}b`,
+  ]
   for (const other of others) expect(() => read(other), String(other).slice(0, 40)).toThrow(/Unsupported/)
   fc.assert(
     fc.property(fc.string({ maxLength: 200 }), (text) => {

@@ -24,11 +24,9 @@ export type KeyPermission =
   | 'advanceGuestStateGeneration'
   | 'readOperationLog'
 
-type SecretPermission =
-  `secrets/${'get' | 'list' | 'set' | 'update' | 'delete' | 'recover' | 'purge' | 'backup' | 'restore'}`
-
-type CertificatePermission =
-  `certificates/${'get' | 'list' | 'create' | 'import' | 'update' | 'delete' | 'recover' | 'purge' | 'getIssuers' | 'listIssuers' | 'setIssuers' | 'deleteIssuers' | 'manageContacts' | 'backup' | 'restore'}`
+type ObjectPermission = 'get' | 'list' | 'update' | 'delete' | 'recover' | 'purge' | 'backup' | 'restore'
+type SecretPermission = `secrets/${ObjectPermission | 'set'}`
+type CertificatePermission = `certificates/${ObjectPermission | 'create' | 'import' | 'manageContacts'}`
 
 export type Permission = KeyPermission | SecretPermission | CertificatePermission
 
@@ -38,17 +36,11 @@ interface Rule {
   /** Access policies: which list, and the permission in it. */
   list: 'keys' | 'secrets' | 'certificates'
   permission: string
-  /** Another permission in the list that suffices. */
-  or?: string
 }
 
 const key = (action: string, permission: string): Rule => ({ action, list: 'keys', permission })
 const secret = (action: string, permission: string): Rule => ({ action, list: 'secrets', permission })
 const certificate = (action: string, permission: string): Rule => ({ action, list: 'certificates', permission })
-const issuers = (action: string, permission: string): Rule => ({
-  ...certificate(action, permission),
-  or: 'manageissuers',
-})
 
 /**
  * Data actions of Azure's built-in roles and permissions of its access policies. Rights that Azure lacks use the
@@ -98,9 +90,5 @@ export const permissionRules: Record<Permission, Rule> = {
   'certificates/purge': certificate('certificates/purge/action', 'purge'),
   'certificates/backup': certificate('certificates/backup/action', 'backup'),
   'certificates/restore': certificate('certificates/restore/action', 'restore'),
-  'certificates/getIssuers': issuers('certificatecas/read', 'getissuers'),
-  'certificates/listIssuers': issuers('certificatecas/read', 'listissuers'),
-  'certificates/setIssuers': issuers('certificatecas/write', 'setissuers'),
-  'certificates/deleteIssuers': issuers('certificatecas/delete', 'deleteissuers'),
   'certificates/manageContacts': certificate('certificatecontacts/write', 'managecontacts'),
 }

@@ -48,23 +48,27 @@ export function requireByRoles(caller: Caller, vault: Vault, permission: Permiss
 
 /** @throws ServiceError 403 AccessDenied */
 export function requireByPolicy(caller: Caller, vault: Vault, permission: Permission): void {
-  const { list, permission: name, or } = permissionRules[permission]
+  const { list, permission: name } = permissionRules[permission]
   const allowed = vault.accessPolicies.some(
     (policy) =>
       isHeldBy(policy.objectId, caller) &&
       policy.tenantId.toLowerCase() === caller.tenantId.toLowerCase() &&
       (policy.applicationId === undefined || policy.applicationId === caller.appId.toLowerCase()) &&
-      [name, or, 'all'].some((each) => each !== undefined && policy.permissions[list].includes(each)),
+      [name, 'all'].some((each) => policy.permissions[list].includes(each)),
   )
   if (allowed) return
   throw new ServiceError({
     code: 'Forbidden',
     reason: 'AccessDenied',
-    message: `The user, group or application '${callerText(caller)}' does not have ${list} ${name} permission on key vault '${vault.name};location=${vault.location}'.`,
+    message:
+      `The user, group or application '${callerText(caller)}' does not have ${list} ${name} permission on key vault ` +
+      `'${vault.name};location=${vault.location}'.`,
     target: `${list}/${name}`,
     expected: `an access policy of the vault that grants ${caller.objectId} the ${list} permission ${name}`,
     found: 'none',
-    remedy: `Add it, for example: az keyvault set-policy --name ${vault.name} --object-id ${caller.objectId} --${list.slice(0, -1)}-permissions ${name}`,
+    remedy:
+      `Add it, for example: az keyvault set-policy --name ${vault.name} --object-id ${caller.objectId} ` +
+      `--${list.slice(0, -1)}-permissions ${name}`,
   })
 }
 

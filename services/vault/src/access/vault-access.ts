@@ -1,6 +1,6 @@
 import { isManagedHsmVaultName, platformVault } from '@strongroom/contract'
 import { ServiceError, type Caller } from '@strongroom/platform'
-import { requireKeyRole } from '../hsm/local-access.ts'
+import { requireKeyRole } from './hsm-access.ts'
 import type { HsmVaults } from '../hsm/hsm-vaults.ts'
 import type { VaultRepository } from '../vaults/repository.ts'
 import type { Vault } from '../vaults/vault.ts'
@@ -66,7 +66,9 @@ export class VaultAccess {
 function platformForbidden(caller: Caller, permission: Permission): ServiceError {
   return new ServiceError({
     code: 'Forbidden',
-    message: `Caller is not authorized to perform the action keys/${permission} on the vault ${platformVault}. Caller: appid=${caller.appId};oid=${caller.objectId}.`,
+    message:
+      `Caller is not authorized to perform the action keys/${permission} on the vault ${platformVault}. Caller: ` +
+      `appid=${caller.appId};oid=${caller.objectId}.`,
     target: `keys/${permission}`,
     expected: `a principal with the permission keys/${permission} in this vault`,
     found: caller.objectId,

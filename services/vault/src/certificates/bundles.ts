@@ -48,7 +48,10 @@ export const deletedFieldsOf = (certificate: CertificateVersion & DeletedAt): Js
 
 export function policyBodyOf(certificate: CertificateVersion, policy: CertificatePolicy): Json {
   const { spec } = policy
-  const names = { ...(policy.dnsNames.length > 0 && { dns_names: policy.dnsNames }), ...(policy.emails.length > 0 && { emails: policy.emails }) } // prettier-ignore
+  const names = {
+    ...(policy.dnsNames.length > 0 && { dns_names: policy.dnsNames }),
+    ...(policy.emails.length > 0 && { emails: policy.emails }),
+  }
   return {
     id: idOf(certificate, 'certificates', 'policy'),
     key_props: {

@@ -20,7 +20,12 @@ const self = (more: object = {}, x509: object = {}): object => ({
   policy: {
     key_props: { exportable: true, kty: 'RSA', key_size: 2048, reuse_key: false },
     secret_props: { contentType: 'application/x-pem-file' },
-    x509_props: { subject: 'CN=example.com, O=Example', sans: { dns_names: ['example.com', '*.example.com'] }, validity_months: 12, ...x509 }, // prettier-ignore
+    x509_props: {
+      subject: 'CN=example.com, O=Example',
+      sans: { dns_names: ['example.com', '*.example.com'] },
+      validity_months: 12,
+      ...x509,
+    },
     issuer: { name: 'Self' },
     ...more,
   },
@@ -31,16 +36,29 @@ describeStores('certificates', (store) => {
   it('are signed by their own key, which the vault keeps beside them under the same version, as it does the secret', async () => {
     const { vault, send } = await open(await store())
     const made = await send('POST', '/certificates/C1/create', { ...self(), tags: { a: 'b' } })
-    expect([made.status, made.body.status, made.body.target]).toEqual([202, 'completed', `https://${host}/certificates/C1`]) // prettier-ignore
+    expect([made.status, made.body.status, made.body.target]).toEqual([
+      202,
+      'completed',
+      `https://${host}/certificates/C1`,
+    ])
     expect((await send('GET', '/certificates/c1/pending')).body.status).toBe('completed')
     const { body } = await send('GET', '/certificates/c1')
     const version = versionOf(body.id)
-    expect([body.kid, body.sid]).toEqual([`https://${host}/keys/C1/${version}`, `https://${host}/secrets/C1/${version}`]) // prettier-ignore
+    expect([body.kid, body.sid]).toEqual([
+      `https://${host}/keys/C1/${version}`,
+      `https://${host}/secrets/C1/${version}`,
+    ])
     const certificate = new X509Certificate(Buffer.from(body.cer, 'base64'))
     expect(certificate.verify(certificate.publicKey)).toBe(true)
-    expect([certificate.subject, certificate.subjectAltName, certificate.ca]).toEqual(['CN=example.com\nO=Example', 'DNS:example.com, DNS:*.example.com', false]) // prettier-ignore
+    expect([certificate.subject, certificate.subjectAltName, certificate.ca]).toEqual([
+      'CN=example.com\nO=Example',
+      'DNS:example.com, DNS:*.example.com',
+      false,
+    ])
     expect(body.attributes.exp - body.attributes.nbf).toBeGreaterThan(364 * 24 * 3600)
-    expect(Buffer.from(body.x5t, 'base64url').toString('hex').toUpperCase()).toBe(certificate.fingerprint.replaceAll(':', '')) // prettier-ignore
+    expect(Buffer.from(body.x5t, 'base64url').toString('hex').toUpperCase()).toBe(
+      certificate.fingerprint.replaceAll(':', ''),
+    )
 
     const secret = (await send('GET', '/secrets/c1')).body
     expect([versionOf(secret.id), secret.contentType]).toEqual([version, 'application/x-pem-file'])
@@ -48,7 +66,9 @@ describeStores('certificates', (store) => {
     const digest = Buffer.alloc(32, 1)
     const signed = await send('POST', `/keys/c1/${version}/sign`, { alg: 'RS256', value: digest.toString('base64url') })
     expect([signed.status, versionOf(signed.body.kid)]).toEqual([200, version])
-    expect((await send('GET', '/certificates')).body.value).toMatchObject([{ id: `https://${host}/certificates/C1`, tags: { a: 'b' } }]) // prettier-ignore
+    expect((await send('GET', '/certificates')).body.value).toMatchObject([
+      { id: `https://${host}/certificates/C1`, tags: { a: 'b' } },
+    ])
 
     // A second version is added beside the first.
     await send('POST', '/certificates/c1/create', self())
@@ -59,10 +79,17 @@ describeStores('certificates', (store) => {
   })
 
   it.each([
-    ['EC', 'P-256'], ['EC', 'P-384'], ['EC', 'P-521'], ['EC-HSM', 'P-256K'],
+    ['EC', 'P-256'],
+    ['EC', 'P-384'],
+    ['EC', 'P-521'],
+    ['EC-HSM', 'P-256K'],
   ])('are made of %s keys on %s, and verify', async (kty, crv) => {
     const { vault, send } = await open(await store())
-    await send('POST', '/certificates/c1/create', self({ key_props: { kty, crv, exportable: false }, secret_props: { contentType: 'application/x-pkcs12' } })) // prettier-ignore
+    await send(
+      'POST',
+      '/certificates/c1/create',
+      self({ key_props: { kty, crv, exportable: false }, secret_props: { contentType: 'application/x-pkcs12' } }),
+    )
     const { body } = await send('GET', '/certificates/c1')
     const certificate = new X509Certificate(Buffer.from(body.cer, 'base64'))
     expect(certificate.verify(certificate.publicKey)).toBe(true)
@@ -71,7 +98,7 @@ describeStores('certificates', (store) => {
     const file = await readPkcs12(Buffer.from(value, 'base64'), '')
     expect([file.keys, file.certificates.length]).toEqual([[], 1])
     await vault.close()
-  }) // prettier-ignore
+  })
 
   it('come in as PEM and as PKCS#12, with their own key alone', async () => {
     const { vault, send } = await open(await store())
@@ -84,11 +111,17 @@ describeStores('certificates', (store) => {
     const pem = `${certOf(other.privateKey)}${key}${certOf(privateKey)}`
     const imported = await send('POST', '/certificates/in/import', { value: pem })
     expect(imported.status, JSON.stringify(imported.body)).toBe(200)
-    expect(imported.body.policy).toMatchObject({ issuer: { name: 'Unknown' }, secret_props: { contentType: 'application/x-pem-file' }, key_props: { kty: 'EC', crv: 'P-256' }, x509_props: { subject: 'CN=outside' } }) // prettier-ignore
+    expect(imported.body.policy).toMatchObject({
+      issuer: { name: 'Unknown' },
+      secret_props: { contentType: 'application/x-pem-file' },
+      key_props: { kty: 'EC', crv: 'P-256' },
+      x509_props: { subject: 'CN=outside' },
+    })
     const leaf = new X509Certificate(Buffer.from(imported.body.cer, 'base64'))
     expect(leaf.checkPrivateKey(privateKey)).toBe(true)
     const digest = Buffer.alloc(32, 1)
-    const signature = (await send('POST', '/keys/in/sign', { alg: 'ES256', value: digest.toString('base64url') })).body.value // prettier-ignore
+    const signature = (await send('POST', '/keys/in/sign', { alg: 'ES256', value: digest.toString('base64url') })).body
+      .value
     expect(signature).toBeTruthy()
 
     // As PKCS#12, from another certificate's secret.
@@ -97,10 +130,20 @@ describeStores('certificates', (store) => {
     const again = await send('POST', '/certificates/copy/import', { value })
     expect([again.status, again.body.cer]).toEqual([200, (await send('GET', '/certificates/p12')).body.cer])
     for (const body of [
-      { value: certOf(privateKey) }, { value: `${key}${certOf(other.privateKey)}` }, { value: `${key}${key}${certOf(privateKey)}` },
-      { value: 'AAAA' }, { value: '' }, { value: 1 }, {}, { value, pwd: 'wrong' }, { value: pem, policy: { secret_props: { contentType: 'x' } } },
-    ]) // prettier-ignore
-      expect(codes(await send('POST', '/certificates/bad/import', body)), JSON.stringify(body).slice(0, 60)).toEqual([400, 'BadParameter']) // prettier-ignore
+      { value: certOf(privateKey) },
+      { value: `${key}${certOf(other.privateKey)}` },
+      { value: `${key}${key}${certOf(privateKey)}` },
+      { value: 'AAAA' },
+      { value: '' },
+      { value: 1 },
+      {},
+      { value, pwd: 'wrong' },
+      { value: pem, policy: { secret_props: { contentType: 'x' } } },
+    ])
+      expect(codes(await send('POST', '/certificates/bad/import', body)), JSON.stringify(body).slice(0, 60)).toEqual([
+        400,
+        'BadParameter',
+      ])
     expect(codes(await send('GET', '/keys/bad'))).toEqual([404, 'KeyNotFound'])
     await vault.close()
   })
@@ -120,7 +163,6 @@ describeStores('certificates', (store) => {
       ['POST', '/secrets/c1/backup', {}],
       ['DELETE', '/secrets/c1', undefined],
     ] as const)
-      // prettier-ignore
       expect(codes(await send(method, path, body)), `${method} ${path}`).toEqual([403, 'Forbidden'])
     // Nor does a certificate take over another object's name.
     await send('PUT', '/secrets/mine', { value: 'x' })
@@ -130,14 +172,21 @@ describeStores('certificates', (store) => {
       expect(codes(await send('POST', `/certificates/${name}/create`, self()))).toEqual([409, 'Conflict'])
     expect((await send('GET', '/secrets/mine')).body.value).toBe('x')
 
-    const off = await send('PATCH', `/certificates/c1/${versionOf((await send('GET', '/certificates/c1')).body.id)}`, { attributes: { enabled: false }, tags: { x: 'y' } }) // prettier-ignore
+    const off = await send('PATCH', `/certificates/c1/${versionOf((await send('GET', '/certificates/c1')).body.id)}`, {
+      attributes: { enabled: false },
+      tags: { x: 'y' },
+    })
     expect([off.body.attributes.enabled, off.body.tags]).toEqual([false, { x: 'y' }])
     expect(codes(await send('GET', '/secrets/c1'))).toEqual([403, 'Forbidden'])
     await send('PATCH', '/certificates/c1', { attributes: { enabled: true } })
 
     const gone = await send('DELETE', '/certificates/c1')
-    expect(gone.body).toMatchObject({ recoveryId: `https://${host}/deletedcertificates/c1`, policy: { issuer: { name: 'Self' } } }) // prettier-ignore
-    for (const path of ['/certificates/c1', '/keys/c1', '/secrets/c1']) expect((await send('GET', path)).status, path).toBe(404) // prettier-ignore
+    expect(gone.body).toMatchObject({
+      recoveryId: `https://${host}/deletedcertificates/c1`,
+      policy: { issuer: { name: 'Self' } },
+    })
+    for (const path of ['/certificates/c1', '/keys/c1', '/secrets/c1'])
+      expect((await send('GET', path)).status, path).toBe(404)
     expect(codes(await send('POST', '/deletedkeys/c1/recover'))).toEqual([403, 'Forbidden'])
     expect(codes(await send('DELETE', '/deletedsecrets/c1'))).toEqual([403, 'Forbidden'])
     expect(codes(await send('POST', '/certificates/c1/create', self()))).toEqual([409, 'Conflict'])
@@ -146,14 +195,23 @@ describeStores('certificates', (store) => {
     expect((await send('GET', '/secrets/c1')).body.value).toContain('PRIVATE KEY')
     await send('DELETE', '/certificates/c1')
     expect((await send('DELETE', '/deletedcertificates/c1')).status).toBe(204)
-    for (const path of ['/deletedcertificates/c1', '/deletedkeys/c1', '/deletedsecrets/c1']) expect((await send('GET', path)).status, path).toBe(404) // prettier-ignore
+    for (const path of ['/deletedcertificates/c1', '/deletedkeys/c1', '/deletedsecrets/c1'])
+      expect((await send('GET', path)).status, path).toBe(404)
     expect((await send('PUT', '/secrets/c1', { value: 'free again' })).status).toBe(200)
     await vault.close()
   })
 
   it('are for whoever has a right to certificates: one to keys or secrets is none', async () => {
-    const grant = (principal: Principal, ...actions: string[]): VaultGrant => ({ principalId: principalIds[principal], object: '', dataActions: actions.map((each) => `Microsoft.KeyVault/vaults/${each}`), notDataActions: [] }) // prettier-ignore
-    const { vault, send } = await open(await store(), [grant('bob', 'keys/*', 'secrets/*'), grant('owner', 'certificates/read')]) // prettier-ignore
+    const grant = (principal: Principal, ...actions: string[]): VaultGrant => ({
+      principalId: principalIds[principal],
+      object: '',
+      dataActions: actions.map((each) => `Microsoft.KeyVault/vaults/${each}`),
+      notDataActions: [],
+    })
+    const { vault, send } = await open(await store(), [
+      grant('bob', 'keys/*', 'secrets/*'),
+      grant('owner', 'certificates/read'),
+    ])
     await send('POST', '/certificates/c1/create', self())
     for (const [method, path, body] of [
       ['POST', '/certificates/c1/create', self()],
@@ -167,7 +225,6 @@ describeStores('certificates', (store) => {
       ['DELETE', '/deletedcertificates/c1', undefined],
       ['POST', '/deletedcertificates/c1/recover', undefined],
     ] as const)
-      // prettier-ignore
       expect(codes(await send(method, path, body, 'bob')), `${method} ${path}`).toEqual([403, 'Forbidden'])
     expect((await send('GET', '/certificates/c1', undefined, 'owner')).status).toBe(200)
     expect((await send('GET', '/secrets/c1', undefined, 'owner')).status).toBe(403)
@@ -177,14 +234,26 @@ describeStores('certificates', (store) => {
   it('are refused with a policy that they cannot be made by, and what is not offered says so', async () => {
     const { vault, send } = await open(await store())
     for (const policy of [
-      self({ issuer: { name: 'DigiCert' } }), self({ key_props: { kty: 'oct' } }), self({ key_props: { kty: 'RSA', key_size: 1024 } }),
-      self({}, { subject: 'CN=a\\,b' }), self({}, { subject: 'X=1' }), self({}, { subject: '', sans: {} }), self({}, { validity_months: 0 }), self({}, { ekus: ['1.40.1'] }),
-      self({}, { key_usage: ['everything'] }), self({}, { sans: { upns: ['a@b'] } }), self({ lifetime_actions: [{ trigger: {}, action: { action_type: 'AutoRenew' } }] }),
-      self({ secret_props: { contentType: 'text/plain' } }), { policy: 1 },
-    ]) // prettier-ignore
-      expect(codes(await send('POST', '/certificates/c1/create', policy)), JSON.stringify(policy)).toEqual([400, 'BadParameter']) // prettier-ignore
+      self({ issuer: { name: 'DigiCert' } }),
+      self({ key_props: { kty: 'oct' } }),
+      self({ key_props: { kty: 'RSA', key_size: 1024 } }),
+      self({}, { subject: 'CN=a\\,b' }),
+      self({}, { subject: 'X=1' }),
+      self({}, { subject: '', sans: {} }),
+      self({}, { validity_months: 0 }),
+      self({}, { ekus: ['1.40.1'] }),
+      self({}, { key_usage: ['everything'] }),
+      self({}, { sans: { upns: ['a@b'] } }),
+      self({ lifetime_actions: [{ trigger: {}, action: { action_type: 'AutoRenew' } }] }),
+      self({ lifetime_actions: [{ trigger: { lifetime_percentage: 80 }, action: { action_type: 'EmailContacts' } }] }),
+      self({ secret_props: { contentType: 'text/plain' } }),
+      { policy: 1 },
+    ])
+      expect(codes(await send('POST', '/certificates/c1/create', policy)), JSON.stringify(policy)).toEqual([
+        400,
+        'BadParameter',
+      ])
     for (const [method, path] of [['GET', '/storage']] as const)
-      // prettier-ignore
       expect(codes(await send(method, path)), path).toEqual([501, 'NotOffered'])
     await vault.close()
   })
@@ -193,7 +262,8 @@ describeStores('certificates', (store) => {
     const { vault, send } = await open(await store())
     const other = 'kv2.vault.strongroom.internal'
     await vault.putVault('kv2', { grants: [adminGrant('alice')] })
-    const there = async (method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> => await vault.call('alice', method, path, body, other) // prettier-ignore
+    const there = async (method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> =>
+      await vault.call('alice', method, path, body, other)
     for (const _ of [1, 2]) await send('POST', '/certificates/Site/create', self())
     const { body: before } = await send('GET', '/certificates/site')
     const { value } = (await send('POST', '/certificates/site/backup')).body
@@ -204,10 +274,14 @@ describeStores('certificates', (store) => {
     expect(body.policy.x509_props).toEqual(before.policy.x509_props)
     expect((await there('GET', '/certificates/site/versions')).body.value).toHaveLength(2)
     const version = versionOf(before.id)
-    const secretOf = async (get: typeof there): Promise<string> => (await get('GET', `/secrets/site/${version}`)).body.value // prettier-ignore
+    const secretOf = async (get: typeof there): Promise<string> =>
+      (await get('GET', `/secrets/site/${version}`)).body.value
     expect(await secretOf(there)).toBe(await secretOf(send))
     const digest = createHash('sha256').update('x').digest()
-    const signed = await there('POST', `/keys/site/${version}/sign`, { alg: 'RS256', value: digest.toString('base64url') }) // prettier-ignore
+    const signed = await there('POST', `/keys/site/${version}/sign`, {
+      alg: 'RS256',
+      value: digest.toString('base64url'),
+    })
     const { publicKey } = new X509Certificate(Buffer.from(body.cer, 'base64'))
     expect(verify('sha256', Buffer.from('x'), publicKey, Buffer.from(signed.body.value, 'base64url'))).toBe(true)
     // There too, key and secret belong to the certificate, and no other kind of backup opens as one.
@@ -242,11 +316,18 @@ describeStores('certificates', (store) => {
     await send('POST', '/certificates/once/create', self({ key_props: { kty: 'EC' } }))
     const keysOf = async (name: string): Promise<string[]> => {
       const { value } = (await send('GET', `/keys/${name}/versions`)).body
-      return await Promise.all(value.map(async ({ kid }: { kid: string }) => (await send('GET', `/keys/${name}/${versionOf(kid)}`)).body.key.x as string)) // prettier-ignore
+      return await Promise.all(
+        value.map(
+          async ({ kid }: { kid: string }) =>
+            (await send('GET', `/keys/${name}/${versionOf(kid)}`)).body.key.x as string,
+        ),
+      )
     }
     vault.clock.set(new Date(Date.now() + 340 * day))
     await vault.service.start()
-    await expect.poll(async () => (await send('GET', '/certificates/other/versions')).body.value.length, { timeout: 20_000 }).toBe(2) // prettier-ignore
+    await expect
+      .poll(async () => (await send('GET', '/certificates/other/versions')).body.value.length, { timeout: 20_000 })
+      .toBe(2)
     const [same, other, once] = [await keysOf('same'), await keysOf('other'), await keysOf('once')]
     expect([same.length, new Set(same).size, other.length, new Set(other).size, once.length]).toEqual([2, 1, 2, 2, 1])
     const { body } = await send('GET', '/certificates/same')

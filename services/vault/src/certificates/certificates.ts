@@ -48,6 +48,7 @@ interface Made {
   chain: Uint8Array[]
   /** PKCS#8 DER; undefined if the key stays inside. Overwritten at the end. */
   secret: Uint8Array | undefined
+  policy: CertificatePolicy
 }
 
 /** A failed renewal is retried. */
@@ -105,7 +106,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     const key = { ...waiting, ...(enabled !== undefined && { enabled }), ...(tags !== undefined && { tags }) }
     const secret = policy.exportable ? await keystore.exportKey(key.material, bindingOf(key)) : undefined
     try {
-      return await this.#keep(caller, 'create', place, policy, { key, chain, secret }, async (tx) => {
+      return await this.#keep(caller, 'create', place, { key, chain, secret, policy }, async (tx) => {
         if (!(await pending.remove(tx, waiting))) throw pendingNotFound(place.name)
       })
     } finally {
@@ -134,7 +135,10 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     const same = before?.kty === policy.kty && JSON.stringify(before.spec) === JSON.stringify(policy.spec)
     const made =
       before !== undefined && same
-        ? { publicParts: before.publicParts, material: await keystore.rebind(before.material, bindingOf(before), bindingOf(draft)) } // prettier-ignore
+        ? {
+            publicParts: before.publicParts,
+            material: await keystore.rebind(before.material, bindingOf(before), bindingOf(draft)),
+          }
         : await keystore.generate(policy.spec, bindingOf(draft))
     return { key: { ...draft, ...made }, same }
   }
@@ -146,7 +150,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     try {
       secret = policy.exportable ? await keystore.exportKey(key.material, bindingOf(key)) : undefined
       const chain = [await issueSelfSigned({ keystore, key, policy, now: clock.now() })]
-      return await this.#keep(caller, 'create', place, policy, { key, chain, secret })
+      return await this.#keep(caller, 'create', place, { key, chain, secret, policy })
     } catch (error) {
       // A token would keep a key that is created and then refused.
       if (!same) await keystore.destroy(key.material, bindingOf(key))
@@ -178,7 +182,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
       const { material } = await keystore.importKey(found.secret, bindingOf(draft))
       const key = { ...draft, material, publicParts: found.publicParts }
       try {
-        return await this.#keep(caller, 'import', place, policy, { key, chain, secret })
+        return await this.#keep(caller, 'import', place, { key, chain, secret, policy })
       } catch (error) {
         await keystore.destroy(material, bindingOf(key))
         throw error
@@ -216,8 +220,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     caller: By,
     operation: string,
     place: Place,
-    policy: CertificatePolicy,
-    { key: made, chain, secret }: Made,
+    { key: made, chain, secret, policy }: Made,
     also: (tx: DatabaseTransaction) => Promise<void> = async () => {},
   ): Promise<CertificateVersion> {
     const { repository, keyRepository, secretRepository, secrets, store, log } = this.#o
@@ -240,7 +243,13 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
       const shownName = object?.shown_name ?? place.name
       const certificate: CertificateVersion = { ...commonOf(key), ...times, shownName, cer: cer! }
       await keyRepository.insertVersion(tx, { ...key, shownName })
-      await secretRepository.insertVersion(tx, { ...commonOf(key), ...times, shownName, contentType: policy.contentType, sealed }) // prettier-ignore
+      await secretRepository.insertVersion(tx, {
+        ...commonOf(key),
+        ...times,
+        shownName,
+        contentType: policy.contentType,
+        sealed,
+      })
       await repository.insertVersion(tx, certificate)
       await repository.setPolicy(tx, { ...name, policy, renewAt: renewAt(policy, times.nbf, times.exp) })
       await log.appendIn(tx, certificateEntry(caller, operation, certificate))
@@ -285,7 +294,6 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     place: Place,
     body: unknown,
   ): Promise<{ certificate: CertificateVersion; policy: CertificatePolicy }> {
-    // prettier-ignore
     const { repository, store, log } = this.#o
     const certificate = await this.get(place)
     return store.transaction(async (tx) => {
@@ -324,8 +332,17 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
 }
 
 const commonOf = ({ vault, name, shownName, version, enabled, nbf, exp, created, updated, tags }: KeyVersion) => ({
-  vault, name, shownName, version, enabled, nbf, exp, created, updated, tags,
-}) // prettier-ignore
+  vault,
+  name,
+  shownName,
+  version,
+  enabled,
+  nbf,
+  exp,
+  created,
+  updated,
+  tags,
+})
 
 const secondsOf = (date: Date): number => Math.floor(date.getTime() / 1000)
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { DerReader, ParseError, parsePem } from '@strongroom/evidence'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import { outsideKeyFrom, type OutsideKey } from '../keystore/outside-key.ts'
 import { decryptKey, readPkcs12, type Contents } from './pkcs12/read.ts'
 import { badFile } from './pkcs12/refused.ts'
@@ -48,8 +48,12 @@ async function readPem(text: string, password: string): Promise<Contents> {
   const blocks = (label: string): Uint8Array[] =>
     text.includes(`-----BEGIN ${label}-----`) ? parsePem(text, label) : []
   const keys = [...blocks('PRIVATE KEY')]
-  for (const [label, type] of [['RSA PRIVATE KEY', 'pkcs1'], ['EC PRIVATE KEY', 'sec1']] as const) // prettier-ignore
-    for (const der of blocks(label)) keys.push(asPkcs8(() => createPrivateKey({ key: Buffer.from(der), format: 'der', type }))) // prettier-ignore
+  for (const [label, type] of [
+    ['RSA PRIVATE KEY', 'pkcs1'],
+    ['EC PRIVATE KEY', 'sec1'],
+  ] as const)
+    for (const der of blocks(label))
+      keys.push(asPkcs8(() => createPrivateKey({ key: Buffer.from(der), format: 'der', type })))
   const opening = { password, rounds: new Rounds() }
   for (const der of blocks('ENCRYPTED PRIVATE KEY'))
     keys.push(await decryptKey(new DerReader(der, 'private key'), opening))

@@ -125,7 +125,9 @@ function requestedOf(policy: CertificatePolicy): Extension[] {
     ...(policy.keyUsage.length === 0 ? [] : [keyUsage(policy.keyUsage)]),
     ...(policy.ekus.length === 0 ? [] : [extendedKeyUsage(policy.ekus)]),
     // RFC 5280 section 4.2.1.6: critical without a subject.
-    ...(names.length === 0 ? [] : [{ oid: extensionOids.subjectAltName, critical: policy.subject.trim() === '', value: sequence(...names) }]), // prettier-ignore
+    ...(names.length === 0
+      ? []
+      : [{ oid: extensionOids.subjectAltName, critical: policy.subject.trim() === '', value: sequence(...names) }]),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 
 const limits = { certificates: 20, text: 64 * 1024 }
 

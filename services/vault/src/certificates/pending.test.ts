@@ -10,8 +10,23 @@ import { openVault as open, statusAndCode as codes } from '../testing/opened-vau
 
 const folder = mkdtempSync(join(tmpdir(), 'strongroom-requests-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-const openssl = (...args: string[]): string => execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }).toString() // prettier-ignore
-openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Ours', '-days', '30') // prettier-ignore
+const openssl = (...args: string[]): string =>
+  execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }).toString()
+openssl(
+  'req',
+  '-x509',
+  '-newkey',
+  'rsa:2048',
+  '-nodes',
+  '-keyout',
+  'ca.key',
+  '-out',
+  'ca.pem',
+  '-subj',
+  '/CN=Ours',
+  '-days',
+  '30',
+)
 
 const wanted = (keyProps: object = { kty: 'RSA', exportable: true }): object => ({
   policy: {
@@ -26,7 +41,28 @@ const wanted = (keyProps: object = { kty: 'RSA', exportable: true }): object => 
 /** What an authority makes of a request: DER of the certificate and of the authority's own. */
 function signed(csr: string): [certificate: string, authority: string] {
   writeFileSync(join(folder, 'csr.der'), Buffer.from(csr, 'base64'))
-  openssl('x509', '-req', '-inform', 'DER', '-in', 'csr.der', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-copy_extensions', 'copy', '-outform', 'DER', '-out', 'cert.der', '-not_before', '20250101000000Z', '-not_after', '20450101000000Z') // prettier-ignore
+  openssl(
+    'x509',
+    '-req',
+    '-inform',
+    'DER',
+    '-in',
+    'csr.der',
+    '-CA',
+    'ca.pem',
+    '-CAkey',
+    'ca.key',
+    '-copy_extensions',
+    'copy',
+    '-outform',
+    'DER',
+    '-out',
+    'cert.der',
+    '-not_before',
+    '20250101000000Z',
+    '-not_after',
+    '20450101000000Z',
+  )
   openssl('x509', '-in', 'ca.pem', '-outform', 'DER', '-out', 'ca.der')
   const read = (name: string): string =>
     Buffer.from(openssl('base64', '-A', '-in', name))
@@ -53,7 +89,12 @@ describeStores('a certificate that somebody else signs', (store) => {
     expect(codes(await send('POST', '/certificates/site/create', wanted()))).toEqual([409, 'Conflict'])
     const x5c = signed(made.body.csr)
     const merged = await send('POST', '/certificates/site/pending/merge', { x5c: x5c.toReversed(), tags: { c: 'd' } })
-    expect([merged.status, merged.body.cer, merged.body.tags, merged.body.policy.issuer]).toEqual([201, x5c[0], { c: 'd' }, { name: 'Unknown' }]) // prettier-ignore
+    expect([merged.status, merged.body.cer, merged.body.tags, merged.body.policy.issuer]).toEqual([
+      201,
+      x5c[0],
+      { c: 'd' },
+      { name: 'Unknown' },
+    ])
     const { value } = (await send('GET', '/secrets/site')).body
     expect(value.match(/BEGIN CERTIFICATE/g)).toHaveLength(2)
     expect(value).toContain('BEGIN PRIVATE KEY')
@@ -64,13 +105,17 @@ describeStores('a certificate that somebody else signs', (store) => {
       expect(verify('sha256', Buffer.from('x'), publicKey, Buffer.from(body.value, 'base64url'))).toBe(true)
     }
     expect((await send('GET', '/certificates/site/pending')).body.status).toBe('completed')
-    expect(codes(await send('POST', '/certificates/site/pending/merge', { x5c }))).toEqual([404, 'PendingCertificateNotFound']) // prettier-ignore
+    expect(codes(await send('POST', '/certificates/site/pending/merge', { x5c }))).toEqual([
+      404,
+      'PendingCertificateNotFound',
+    ])
     await vault.close()
   })
 
   it('takes no certificate of another key, nothing that is none, and nobody who may not', async () => {
     const { vault, send } = await open(await store())
-    const merge = async (x5c: unknown, as?: Principal): Promise<Answer> => await send('POST', '/certificates/a/pending/merge', { x5c }, as) // prettier-ignore
+    const merge = async (x5c: unknown, as?: Principal): Promise<Answer> =>
+      await send('POST', '/certificates/a/pending/merge', { x5c }, as)
     expect(codes(await merge(['AA==']))).toEqual([404, 'PendingCertificateNotFound'])
     const { csr } = (await send('POST', '/certificates/a/create', wanted())).body
     const other = (await send('POST', '/certificates/b/create', wanted())).body.csr
@@ -87,7 +132,6 @@ describeStores('a certificate that somebody else signs', (store) => {
       Array.from({ length: 21 }, () => ours),
       [ours, 'AA=='],
     ])
-      // prettier-ignore
       expect(codes(await merge(x5c)), JSON.stringify(x5c)?.slice(0, 60)).toEqual([400, 'BadParameter'])
     expect(codes(await merge([ours], 'bob'))).toEqual([403, 'Forbidden'])
     expect(codes(await send('DELETE', '/certificates/a/pending', undefined, 'bob'))).toEqual([403, 'Forbidden'])
@@ -100,11 +144,18 @@ describeStores('a certificate that somebody else signs', (store) => {
     const { vault, send } = await open(await store())
     const { csr } = (await send('POST', '/certificates/a/create', wanted())).body
     expect((await send('DELETE', '/certificates/a/pending')).body.csr).toBe(csr)
-    for (const method of ['DELETE', 'GET'] as const) expect((await send(method, '/certificates/a/pending')).status).toBe(404) // prettier-ignore
-    expect(codes(await send('POST', '/certificates/a/pending/merge', { x5c: signed(csr) }))).toEqual([404, 'PendingCertificateNotFound']) // prettier-ignore
+    for (const method of ['DELETE', 'GET'] as const)
+      expect((await send(method, '/certificates/a/pending')).status).toBe(404)
+    expect(codes(await send('POST', '/certificates/a/pending/merge', { x5c: signed(csr) }))).toEqual([
+      404,
+      'PendingCertificateNotFound',
+    ])
     const again = (await send('POST', '/certificates/a/create', wanted())).body
     await send('POST', '/keys/a/create', { kty: 'RSA' })
-    expect(codes(await send('POST', '/certificates/a/pending/merge', { x5c: signed(again.csr) }))).toEqual([409, 'Conflict']) // prettier-ignore
+    expect(codes(await send('POST', '/certificates/a/pending/merge', { x5c: signed(again.csr) }))).toEqual([
+      409,
+      'Conflict',
+    ])
     expect((await send('GET', '/certificates/a/pending')).body.status).toBe('inProgress')
     await vault.close()
   })

@@ -1,6 +1,6 @@
 import type { EllipticCurve, KeyType } from '@strongroom/contract'
 import { extendedUsages, keyUsageBits, type KeyUsage, type NameAttributes } from '@strongroom/der'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { keyTypeOf } from '../keys/input.ts'
 import type { KeySpec } from '../keystore/keystore.ts'
 import { flagOf, objectOf } from '../objects/attributes.ts'
@@ -16,6 +16,7 @@ const limits = { months: 1200, names: 100, usages: 32, subject: 400 }
 /** When a certificate is renewed automatically; either trigger suffices. */
 interface LifetimeAction {
   trigger: { days_before_expiry?: number; lifetime_percentage?: number }
+  /** `EmailContacts` is of an earlier release: nobody is mailed. */
   action: { action_type: 'AutoRenew' | 'EmailContacts' }
 }
 
@@ -79,7 +80,9 @@ export function parsePolicy(
     ekus: given(x509.ekus)
       ? ekusOf(x509.ekus)
       : (before?.ekus ?? [extendedUsages.serverAuth, extendedUsages.clientAuth]),
-    keyUsage: given(x509.key_usage) ? usagesOf(x509.key_usage) : (before?.keyUsage ?? ['digitalSignature', 'keyEncipherment']), // prettier-ignore
+    keyUsage: given(x509.key_usage)
+      ? usagesOf(x509.key_usage)
+      : (before?.keyUsage ?? ['digitalSignature', 'keyEncipherment']),
     months: monthsOf(x509.validity_months, before),
     lifetimeActions: given(o.lifetime_actions) ? actionsOf(o.lifetime_actions) : (before?.lifetimeActions ?? []),
     issuer: imported?.issuer ?? issuerOf(part(o.issuer, 'policy.issuer').name, before),
@@ -113,12 +116,17 @@ function keyOf(
 
 function contentTypeOf(value: unknown, before: CertificatePolicy | undefined): ContentType {
   if (!given(value)) return before?.contentType ?? contentTypes[0]
-  return contentTypes.find((each) => each === value) ?? wrong('policy.secret_props.contentType', contentTypes.join(' or '), value) // prettier-ignore
+  return (
+    contentTypes.find((each) => each === value) ??
+    wrong('policy.secret_props.contentType', contentTypes.join(' or '), value)
+  )
 }
 
 function issuerOf(value: unknown, before: CertificatePolicy | undefined): CertificatePolicy['issuer'] {
   const name = value ?? before?.issuer ?? 'Self'
-  const found = (['Self', 'Unknown'] as const).find((each) => typeof name === 'string' && each.toLowerCase() === name.toLowerCase()) // prettier-ignore
+  const found = (['Self', 'Unknown'] as const).find(
+    (each) => typeof name === 'string' && each.toLowerCase() === name.toLowerCase(),
+  )
   if (found !== undefined) return found
   throw badParameter(
     'The vault does not contact certification authorities: a certificate is signed by its own key, or elsewhere.',
@@ -148,13 +156,16 @@ const dnsNamesOf = (value: unknown): string[] => {
 const emailsOf = (value: unknown): string[] => {
   const target = 'policy.x509_props.sans.emails'
   const found = texts(value, target)
-  return found.every((each) => /^[\x21-\x7e]{1,64}@[A-Za-z0-9.-]{1,253}$/.test(each)) ? found : wrong(target, 'addresses', 'others') // prettier-ignore
+  return found.every((each) => /^[\x21-\x7e]{1,64}@[A-Za-z0-9.-]{1,253}$/.test(each))
+    ? found
+    : wrong(target, 'addresses', 'others')
 }
 
 function ekusOf(value: unknown): string[] {
   const target = 'policy.x509_props.ekus'
   const found = texts(value, target)
-  return found.length <= limits.usages && found.every((each) => /^[0-2](\.(0|[1-9]\d{0,9})){1,20}$/.test(each) && !/^[01]\.([4-9]\d|\d{3})/.test(each)) // prettier-ignore
+  return found.length <= limits.usages &&
+    found.every((each) => /^[0-2](\.(0|[1-9]\d{0,9})){1,20}$/.test(each) && !/^[01]\.([4-9]\d|\d{3})/.test(each))
     ? found
     : wrong(target, `at most ${limits.usages} object identifiers`, 'others')
 }
@@ -174,7 +185,6 @@ function actionsOf(value: unknown): LifetimeAction[] {
     const at = `${target}[${index}]`
     const o = objectOf(each, at)
     const [trigger, action] = [part(o.trigger, `${at}.trigger`), part(o.action, `${at}.action`)]
-    const type = (['AutoRenew', 'EmailContacts'] as const).find((name) => name === action.action_type)
     const number = (name: string, most: number): number | undefined => {
       const found = trigger[name]
       if (!given(found) || found === 0) return undefined
@@ -186,9 +196,15 @@ function actionsOf(value: unknown): LifetimeAction[] {
     if ((days === undefined) === (percentage === undefined))
       wrong(`${at}.trigger`, 'days_before_expiry or lifetime_percentage', 'both or neither')
     return {
-      trigger: { ...(days !== undefined && { days_before_expiry: days }), ...(percentage !== undefined && { lifetime_percentage: percentage }) }, // prettier-ignore
+      trigger: {
+        ...(days !== undefined && { days_before_expiry: days }),
+        ...(percentage !== undefined && { lifetime_percentage: percentage }),
+      },
       action: {
-        action_type: type ?? wrong(`${at}.action.action_type`, 'AutoRenew or EmailContacts', action.action_type),
+        action_type:
+          action.action_type === 'AutoRenew'
+            ? 'AutoRenew'
+            : wrong(`${at}.action.action_type`, 'AutoRenew: nobody is mailed', action.action_type),
       },
     }
   })
@@ -199,7 +215,13 @@ const attributeTypes = ['CN', 'O', 'OU', 'L', 'ST', 'C'] as const
 function subjectOf(value: unknown, before: CertificatePolicy | undefined): string {
   if (!given(value)) return before?.subject ?? ''
   const fits = typeof value === 'string' && value.length <= limits.subject && nameOf(value) !== undefined
-  return fits ? value : wrong('policy.x509_props.subject', `attributes such as CN=example.com, O=Example: ${attributeTypes.join(', ')}`, value) // prettier-ignore
+  return fits
+    ? value
+    : wrong(
+        'policy.x509_props.subject',
+        `attributes such as CN=example.com, O=Example: ${attributeTypes.join(', ')}`,
+        value,
+      )
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   type Store,
 } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { bindingOf, keyRows } from '../keys/key-version.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import type { OperationLog } from '../log/operation-log.ts'

@@ -1,5 +1,4 @@
-import type { Vault } from '../vaults/vault.ts'
-import { localGrants } from './local-access.ts'
+import type { LocalGrant, Vault } from '../vaults/vault.ts'
 import type { HsmRepository } from './repository.ts'
 
 /** Managed HSMs as vaults of keys, under their vault names. */
@@ -37,4 +36,13 @@ export class HsmVaults {
       hsm: { name, activated: hsm.activated, grants: await localGrants(this.#repository, name) },
     }
   }
+}
+
+/** Local roles of a managed HSM as grants; read each time, so that a revoked right has no effect. */
+async function localGrants(repository: HsmRepository, hsm: string): Promise<LocalGrant[]> {
+  const definitions = new Map((await repository.definitions(hsm)).map((definition) => [definition.id, definition]))
+  return (await repository.assignments(hsm)).flatMap(({ principalId, scope, roleId }) => {
+    const role = definitions.get(roleId)
+    return role ? [{ principalId, scope, dataActions: role.dataActions, notDataActions: role.notDataActions }] : []
+  })
 }

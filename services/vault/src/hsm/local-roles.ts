@@ -1,9 +1,9 @@
 import type { CodeWithStatus, SettledCode } from '@strongroom/contract'
 import { ServiceError, type Caller, type Store } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { objectOf } from '../objects/attributes.ts'
-import { checkObjectName, folded } from '../objects/names.ts'
+import { checkObjectName, folded } from '../core/names.ts'
 import { recordInHsmLog } from './record.ts'
 import type { HsmRepository, RoleAssignment } from './repository.ts'
 import { builtInRoles, hsmAction, knownActions, type RoleDefinition } from './roles.ts'
@@ -99,8 +99,14 @@ export class LocalRoles {
   }
 
   async assign(caller: Caller, hsm: string, o: { scope: string; id: string; body: unknown }): Promise<RoleAssignment> {
-    const properties = ((o.body ?? {}) as { properties?: Record<string, unknown> }).properties ?? {}
+    const properties = propertiesOf(o.body, ['roleDefinitionId', 'principalId', 'scope'])
     const { roleDefinitionId, principalId } = properties
+    if (properties['scope'] !== undefined && properties['scope'] !== null && properties['scope'] !== o.scope)
+      throw badParameter('The scope differs from the scope in the path.', {
+        target: 'properties.scope',
+        expected: o.scope,
+        found: shown(properties['scope']),
+      })
     const role = typeof roleDefinitionId === 'string' ? roleDefinitionId.split('/').at(-1)! : ''
     const { id: roleId } = await this.definition(hsm, role)
     const principal = typeof principalId === 'string' ? principalId.toLowerCase() : ''
@@ -156,7 +162,7 @@ export function scopeOf(params: { name?: string }, path: string): string {
 }
 
 function customRole(id: string, body: unknown): RoleDefinition {
-  const properties = ((body ?? {}) as { properties?: Record<string, unknown> }).properties ?? {}
+  const properties = propertiesOf(body, ['roleName', 'description', 'type', 'permissions', 'assignableScopes'])
   const { roleName, description, permissions, assignableScopes } = properties
   if (typeof roleName !== 'string' || roleName.trim() === '' || roleName.length > 200) {
     throw badParameter('The role has no name.', {
@@ -172,19 +178,21 @@ function customRole(id: string, body: unknown): RoleDefinition {
       found: shown(assignableScopes),
     })
   }
-  const lists = (Array.isArray(permissions) ? (permissions as unknown[]) : []).map((each, index) =>
-    objectOf(each, `properties.permissions[${index}]`),
-  )
+  const lists = (Array.isArray(permissions) ? (permissions as unknown[]) : []).map((each, index) => {
+    const target = `properties.permissions[${index}]`
+    return only(objectOf(each, target), target, ['actions', 'notActions', 'dataActions', 'notDataActions'])
+  })
   const actions = (list: 'dataActions' | 'notDataActions'): string[] => [
     ...new Set(lists.flatMap((each) => (each[list] ?? []) as string[]).map((action) => knownAction(action, list))),
   ]
-  if (lists.some((each) => ((each['actions'] ?? []) as unknown[]).length > 0)) {
-    throw badParameter('A managed HSM’s role can have data actions only.', {
-      target: 'properties.permissions.actions',
-      expected: '[]',
-      found: 'actions',
-    })
-  }
+  for (const list of ['actions', 'notActions'])
+    if (lists.some((each) => ((each[list] ?? []) as unknown[]).length > 0)) {
+      throw badParameter('A managed HSM’s role can have data actions only.', {
+        target: `properties.permissions.${list}`,
+        expected: '[]',
+        found: list,
+      })
+    }
   return {
     id,
     roleName,
@@ -194,6 +202,21 @@ function customRole(id: string, body: unknown): RoleDefinition {
     notDataActions: actions('notDataActions'),
   }
 }
+
+/** A member that is ignored may be a restriction, such as a condition. @throws ServiceError BadParameter with its name */
+function only(given: Record<string, unknown>, target: string, names: string[]): Record<string, unknown> {
+  const other = Object.keys(given).find((name) => given[name] !== null && !names.includes(name))
+  if (other === undefined) return given
+  throw badParameter(`'${shown(other)}' has no effect here, so it is not accepted.`, {
+    target: `${target}.${shown(other)}`,
+    expected: names.join(', '),
+    found: shown(other),
+    remedy: `Omit ${shown(other)}.`,
+  })
+}
+
+const propertiesOf = (body: unknown, names: string[]): Record<string, unknown> =>
+  only(objectOf(((body ?? {}) as Record<string, unknown>)['properties'] ?? {}, 'properties'), 'properties', names)
 
 function knownAction(action: unknown, list: string): string {
   const known = knownActions.find((each) => typeof action === 'string' && each.toLowerCase() === action.toLowerCase())

@@ -123,6 +123,38 @@ describeStores('a managed HSM', (open) => {
     await hsm.vault.close()
   })
 
+  it('refuses members of roles and assignments that have no effect, by name', async () => {
+    const hsm = await activated()
+    const put = async (kind: string, properties: object): Promise<unknown> => {
+      const { status, body } = await hsm.owner('PUT', `${authorization}/${kind}/${randomUUID()}`, { properties })
+      return status < 300 ? status : [status, body.error.code, body.error.target]
+    }
+    const action = 'Microsoft.KeyVault/managedHsm/keys/read/action'
+    const role = async (permission: object, more: object = {}): Promise<unknown> =>
+      await put('roleDefinitions', { roleName: 'X', permissions: [{ dataActions: [action], ...permission }], ...more })
+    const given = { roleDefinitionId: `x/${cryptoUserRole}`, principalId: principalIds.orchestrator }
+    const at = 'properties.permissions[0].'
+    expect([
+      await role({ condition: 'x' }),
+      await role({ notDataAction: [action] }),
+      await role({ notActions: ['*'] }),
+      await role({}, { notDataActions: [action] }),
+      await put('roleAssignments', { ...given, condition: 'x', conditionVersion: '2.0' }),
+      await put('roleAssignments', { ...given, scope: '/keys/k' }),
+    ]).toEqual([
+      [400, 'BadParameter', `${at}condition`],
+      [400, 'BadParameter', `${at}notDataAction`],
+      [400, 'BadParameter', 'properties.permissions.notActions'],
+      [400, 'BadParameter', 'properties.notDataActions'],
+      [400, 'BadParameter', 'properties.condition'],
+      [400, 'BadParameter', 'properties.scope'],
+    ])
+    const whole = { actions: [], notActions: [], notDataActions: null, condition: null }
+    expect(await role(whole, { type: 'CustomRole', description: 'd' })).toBe(201)
+    expect(await put('roleAssignments', { ...given, scope: '/', condition: null })).toBe(201)
+    await hsm.vault.close()
+  })
+
   it('lists Azure’s built-in roles, keeps custom ones, and takes rights away at once', async () => {
     const hsm = await activated()
     const listed = await hsm.owner('GET', `//${authorization.slice(1)}/roleDefinitions`)

@@ -1,7 +1,7 @@
 import { managedHsmVaultName, type ManagedHsmDefinition } from '@strongroom/contract'
 import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
-import type { RemovedKeys } from '../keystore/removed-keys.ts'
+import type { RemovedKeys } from '../keys/removed-keys.ts'
 import type { Tables as VaultTables } from '../store/migrations.ts'
 import { builtInRoles, type RoleDefinition } from './roles.ts'
 import type { HsmJobRow, HsmTables, ManagedHsmRow, RoleAssignmentRow } from './tables.ts'

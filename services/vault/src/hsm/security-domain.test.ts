@@ -7,7 +7,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createHolder, prepareUpload } from '../testing/holders.ts'
 import { openRestoreBlob, parseHolders, sealSecurityDomain, thumbprintOf, transferKeyText } from './security-domain.ts'
-import { joinShares, splitSecret } from './shamir.ts'
+import { joinShares } from '../testing/join-shares.ts'
+import { splitSecret } from './shamir.ts'
 
 describe('shares of a secret', () => {
   it('give it back to any quorum, and to nobody who has fewer', () => {

@@ -1,6 +1,6 @@
 import { createHash, createHmac, createPublicKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
 import { compactDecrypt, CompactEncrypt } from 'jose'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { splitSecret } from './shamir.ts'
 
 const fewestHolders = 3

@@ -1,5 +1,6 @@
 import { managedHsmVaultName, platformVault } from '@strongroom/contract'
 import {
+  callerAddress,
   ServiceError,
   type Logger,
   type requireBearer,
@@ -10,21 +11,21 @@ import type { Permission } from '../access/permissions.ts'
 import type { KeyAttestation } from '../attestation/key-attestation.ts'
 import type { VaultAccess } from '../access/vault-access.ts'
 import type { CertificateBackups } from '../certificates/backup.ts'
-import type { CertificateAuthorities } from '../certificates/authorities.ts'
 import type { Certificates } from '../certificates/certificates.ts'
 import type { PendingCertificates } from '../certificates/pending.ts'
 import type { CertificateRepository } from '../certificates/repository.ts'
-import { shown } from '../errors.ts'
+import { shown } from '../core/errors.ts'
 import type { CryptoOperations } from '../keys/crypto-operations.ts'
 import type { KeyVersion } from '../keys/key-version.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { KeyRepository } from '../keys/repository.ts'
 import type { Rotation } from '../keys/rotation.ts'
 import type { LogEntry } from '../log/entry.ts'
+import type { Refusals } from '../log/refusals.ts'
 import { whoOf } from '../log/who.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import type { Backups } from '../objects/backup.ts'
-import { checkObjectName, checkVersion, folded, hsmOfHost, vaultOfHost } from '../objects/names.ts'
+import { checkObjectName, checkVersion, folded, hsmOfHost, vaultOfHost } from '../core/names.ts'
 import type { ObjectRepository } from '../objects/repository.ts'
 import type { Authorities } from '../release/authorities.ts'
 import type { KeyRelease } from '../release/release.ts'
@@ -53,11 +54,11 @@ export interface AppParts {
   secretBackups: Backups<SecretVersion, SecretVersionRow>
   certificates: Certificates
   certificateRepository: CertificateRepository
-  authoritiesOfVaults: CertificateAuthorities
   certificateBackups: CertificateBackups
   pendingCertificates: PendingCertificates
   access: VaultAccess
   log: OperationLog
+  refusals: Refusals
   controlPlaneObjectId: string
   /** Undefined disables counting. */
   rates: RateLimits | undefined
@@ -92,11 +93,11 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   // The platform's hosts must not be throttled.
   const rates = vault.name === platformVault ? undefined : parts.rates
   try {
-    parts.access.require({ caller, vault, permission, object, address: request.ip })
+    parts.access.require({ caller, vault, permission, object, address: callerAddress(request.raw.socket) })
   } catch (error) {
-    // Callers without permission do not use up others' rate, or fill the vault's log without end.
+    // Callers without permission do not use up others' rate, or keep the vault's log busy.
     rates?.take(vault.name, 'refusals')
-    await parts.log.append(refusalOf(request, { vault, name, version }, permission, error))
+    await parts.refusals.append(refusalOf(request, { vault, name, version }, permission, error))
     throw error
   }
   rates?.take(vault.name, permission)

@@ -3,7 +3,6 @@ import { vaultWire } from '@strongroom/contract/wires'
 import { createHttpApp, requireBearer, serveWire } from '@strongroom/platform'
 import type { App, AppParts } from './admission.ts'
 import { readAskedBy } from './on-behalf-of.ts'
-import { addAuthorityRoutes } from './authority-routes.ts'
 import { addCertificateRoutes } from './certificate-routes.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addKeyUseRoutes } from './key-use-routes.ts'
@@ -32,8 +31,7 @@ export function createVaultApp(parts: AppParts): App {
   addReleaseRoutes(app, parts)
   addSecretRoutes(app, parts)
   addCertificateRoutes(app, parts)
-  addAuthorityRoutes(app, parts)
   addLogRoutes(app, parts)
-  addNotOffered(app)
+  addNotOffered(app, parts)
   return app
 }

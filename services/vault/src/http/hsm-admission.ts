@@ -1,12 +1,13 @@
 import { managedHsmVaultName } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { requireLocalRole } from '../access/hsm-access.ts'
 import type { Activation } from '../hsm/activation.ts'
 import type { FullBackups } from '../hsm/full-backup.ts'
-import { requireLocalRole, type HsmAccess } from '../hsm/local-access.ts'
 import type { LocalRoles } from '../hsm/local-roles.ts'
 import type { HsmRepository } from '../hsm/repository.ts'
 import type { LogEntry } from '../log/entry.ts'
 import { whoOf } from '../log/who.ts'
+import type { HsmAccess } from '../vaults/vault.ts'
 import { existingVault, isLoggedRefusal, type AppParts, type Request } from './admission.ts'
 import { apiVersionOf } from './request.ts'
 
@@ -45,9 +46,9 @@ export async function admitToHsm(
   try {
     requireLocalRole(hsm, request.caller, o.action, o.scope ?? '/')
   } catch (error) {
-    // As in `admit`: callers without permission do not fill the log without end.
+    // As in `admit`.
     parts.rates?.take(vault.name, 'refusals')
-    await parts.log.append(refusalOf(request, vault.name, o.action, error))
+    await parts.refusals.append(refusalOf(request, vault.name, o.action, error))
     throw error
   }
   apiVersionOf(request.query)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
-import { checkObjectName, folded } from '../objects/names.ts'
+import { checkObjectName, folded } from '../core/names.ts'
 import type { App, Request } from './admission.ts'
 import { admitHsmChange, admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
 

@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { objectOf } from '../objects/attributes.ts'
 import type { App, Request } from './admission.ts'
 import { admitHsmChange, admitToHsm, type HsmAppParts } from './hsm-admission.ts'

@@ -1,11 +1,11 @@
-import type { KeyBundle } from '@strongroom/contract'
+import { authorityRemedy, ownSharedIssuer, type KeyBundle } from '@strongroom/contract'
 import type { FastifyReply } from '@strongroom/platform'
-import { normalAuthority, ownProviderFor } from '@strongroom/release-policy'
+import { normalAuthority } from '@strongroom/release-policy'
 import { bundleOf, deletedBundleOf, deletedItemOf, itemOf } from '../keys/bundles.ts'
 import type { KeyVersion } from '../keys/key-version.ts'
 import { nameOf } from '../objects/lifecycle.ts'
 import type { DeletedAt } from '../objects/versioned.ts'
-import { parseReleasePolicy } from '../release/policy.ts'
+import { parseReleasePolicy } from '../keys/release-policy.ts'
 import { admit, admitChange, type App, type AppParts } from './admission.ts'
 import { pageFrom } from './pages.ts'
 import { apiVersionOf } from './request.ts'
@@ -18,10 +18,11 @@ function warnOfPolicy({ authorities }: AppParts, reply: FastifyReply, bundle: Ke
   const data = bundle.release_policy?.data
   const named = data === undefined ? [] : parseReleasePolicy(data).anyOf.map(({ authority }) => authority)
   if (named.length === 0 || named.some((authority) => authorities.trusts(authority))) return bundle
-  const [first = ''] = named
-  const own = ownProviderFor(normalAuthority(first) ?? '')
-  const instead = own === undefined ? '' : ` Name ${own}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1.`
-  const text = `No token ever releases this key: ${first} is not an attestation provider of this installation.${instead}`
+  const origins = named.map((authority) => normalAuthority(authority) ?? authority)
+  const first = origins.find((authority) => ownSharedIssuer(authority) !== undefined) ?? origins[0]!
+  const text =
+    `No token ever releases this key: ${first} is not an attestation provider of this installation. ` +
+    authorityRemedy(first)
   void reply.header('warning', `299 strongroom "${text}"`)
   return bundle
 }

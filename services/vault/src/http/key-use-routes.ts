@@ -1,7 +1,7 @@
 import { bundleOf } from '../keys/bundles.ts'
 import { randomBytesFor } from '../keys/crypto-operations.ts'
 import type { CryptoOperation } from '../keys/operation-input.ts'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import { backupBytes } from '../objects/backup.ts'
 import { admit, admitChange, type App, type AppParts } from './admission.ts'
 import { apiVersionOf } from './request.ts'

@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { parseTilePath } from '@strongroom/transparency'
-import { shown } from '../errors.ts'
+import { shown } from '../core/errors.ts'
 import { admit, type App, type AppParts } from './admission.ts'
 
 const octets = 'application/octet-stream'

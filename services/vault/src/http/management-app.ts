@@ -15,11 +15,12 @@ import {
   type Logger,
   type TokenVerifier,
 } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import type { Hsms } from '../hsm/hsms.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { whoOf } from '../log/who.ts'
 import type { VmFirmware } from '../release/vm-firmware.ts'
+import type { VmSettings } from '../release/vm-settings.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import { isLoggedRefusal, type App, type Request } from './admission.ts'
 import { readAskedBy } from './on-behalf-of.ts'
@@ -36,6 +37,7 @@ export function createManagementApp(o: {
   objects: ManagedObjects
   /** Absent if the installation lists no firmware. */
   firmware: VmFirmware | undefined
+  settings: VmSettings
   log: OperationLog
   /** Undefined disables counting. */
   rates: RateLimits | undefined
@@ -138,6 +140,8 @@ export function createManagementApp(o: {
   })
   app.delete('/vms/:vmId/firmware', async (request, reply) => {
     await o.firmware?.forget(request.caller, vmIdOf(request))
+    // The VM is deleted: nothing is kept of it.
+    await o.settings.forget(vmIdOf(request))
     return reply.code(204).send()
   })
   return app

@@ -44,7 +44,11 @@ describeStores('who asked, in the operation log', (open) => {
     const ask = (method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> =>
       vault.manage('controlPlane', method, path, body, saysBob)
     await ask('PUT', '/vaults/kv1', vaultDefinition('kv1'))
-    await ask('PUT', '/vaults/kv1', vaultDefinition('kv1', { networkRules: { bypass: 'None', defaultAction: 'Deny', ipRules: [] } })) // prettier-ignore
+    await ask(
+      'PUT',
+      '/vaults/kv1',
+      vaultDefinition('kv1', { networkRules: { bypass: 'None', defaultAction: 'Deny', ipRules: [] } }),
+    )
     await ask('DELETE', '/vaults/kv1')
     await ask('POST', '/deletedvaults/kv1/recover')
     await ask('DELETE', '/vaults/kv1')

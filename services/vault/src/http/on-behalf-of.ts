@@ -1,6 +1,6 @@
 import { onBehalfOfClaim, onBehalfOfHeader, parseAskedBy } from '@strongroom/contract'
 import { ServiceError, type requireBearer } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { controlPlaneItself } from '../log/who.ts'
 import type { Request } from './admission.ts'
 

@@ -3,7 +3,7 @@ import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { loggedIn } from '../testing/logged.ts'
 import { TestHsm } from '../testing/test-hsm.ts'
-import { adminGrant, createTestVault, keyRequest } from '../testing/test-vault.ts'
+import { adminGrant, createTestVault, keyRequest, principalIds } from '../testing/test-vault.ts'
 import { startTenant } from '../testing/tenant.ts'
 import { azureVaultRates } from './rate-limits.ts'
 
@@ -52,6 +52,35 @@ describeStores('rates', (open) => {
     expect(asked).toEqual([403, 403, 429, 429, 429, 429])
     expect((await loggedIn(store, 'kv1')).filter(({ verdict }) => verdict === 'refused')).toHaveLength(2)
     expect((await send('GET', '/keys')).status).toBe(200)
+    await vault.close()
+  })
+
+  it('of one stranger have few entries in an hour, and the next one counts those without (attack W51)', async () => {
+    const store = await open()
+    const { vault, send } = await startTenant(store, { rates: { ...rates, refusals: 1_000 } })
+    const refused = async (): Promise<[string, number | undefined][]> =>
+      (await loggedIn(store, 'kv1'))
+        .filter(({ verdict }) => verdict === 'refused')
+        .map(({ objectId, leftOut }) => [objectId, leftOut])
+    const ask = async (as: 'bob' | 'orchestrator'): Promise<number> =>
+      (await send('GET', '/keys', undefined, as)).status
+    for (let index = 0; index < 60; index++) expect(await ask('bob')).toBe(403)
+    expect(await refused()).toHaveLength(50)
+    // Of another caller, and after the hour, with what was left out.
+    expect(await ask('orchestrator')).toBe(403)
+    vault.clock.set(new Date(vault.clock.now().getTime() + 3_600_000))
+    for (let index = 0; index < 2; index++) expect(await ask('bob')).toBe(403)
+    const { bob, orchestrator } = principalIds
+    expect((await refused()).slice(50)).toEqual([
+      [orchestrator, undefined],
+      [bob, 10],
+      [bob, undefined],
+    ])
+    // The platform's vault has no rates: its hosts must not be throttled.
+    const platform = 'platform.vault.strongroom.internal'
+    for (let index = 0; index < 60; index++)
+      expect((await vault.call('bob', 'GET', '/keys', undefined, platform)).status).toBe(403)
+    expect((await loggedIn(store)).filter(({ objectId }) => objectId === bob)).toHaveLength(50)
     await vault.close()
   })
 

@@ -1,6 +1,7 @@
 import { platformVault, type KeyReleaseAnswer } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { admit, type App, type AppParts } from './admission.ts'
+import type { Place } from '../objects/lifecycle.ts'
+import { admit, type App, type AppParts, type Request } from './admission.ts'
 import { apiVersionOf, releaseApiVersionOf } from './request.ts'
 
 /** Secure key release and the generation counters of guest states. */
@@ -15,22 +16,31 @@ export function addReleaseRoutes(app: App, parts: AppParts): void {
 
   // Only the platform's vault has keys of placed VMs.
   app.put('/keys/:name/:version/placement', async (request) => {
-    const { vault, name, version } = await admit(parts, request, 'create')
-    apiVersionOf(request.query)
-    if (vault.name !== platformVault || request.caller.objectId !== parts.controlPlaneObjectId)
-      throw new ServiceError({
-        code: 'Forbidden',
-        message: 'Only the resource manager may record the placement of a platform key’s VM.',
-        target: 'placement',
-        expected: `the resource manager, of the vault ${platformVault}`,
-        found: request.caller.objectId,
-      })
-    return await parts.release.place(request.caller, { vault, name, version: version! }, request.body)
+    const target = await admit(parts, request, 'create')
+    requireResourceManager(parts, request, target, 'record the placement')
+    return await parts.release.place(request.caller, { ...target, version: target.version! }, request.body)
+  })
+
+  app.post('/keys/:name/:version/latest-launch', async (request) => {
+    const target = await admit(parts, request, 'get')
+    requireResourceManager(parts, request, target, 'ask for the latest launch')
+    return await parts.release.latestLaunch({ ...target, version: target.version! }, request.body)
   })
 
   app.post('/keys/:name/:version/guest-state-generation', async (request) => {
     const { vault, name, version } = await admit(parts, request, 'advanceGuestStateGeneration')
     apiVersionOf(request.query)
     return parts.release.advance(request.caller, { vault, name, version: version! }, request.body)
+  })
+}
+
+function requireResourceManager(parts: AppParts, request: Request, { vault }: Place, what: string): void {
+  apiVersionOf(request.query)
+  if (vault.name === platformVault && request.caller.objectId === parts.controlPlaneObjectId) return
+  throw new ServiceError({
+    code: 'Forbidden',
+    message: `Only the resource manager may ${what} of a platform key’s VM.`,
+    expected: `the resource manager, of the vault ${platformVault}`,
+    found: request.caller.objectId,
   })
 }

@@ -1,4 +1,4 @@
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 
 /** Versions that stock clients send: az 7.6-preview.2, the JavaScript SDK 2025-07-01, others 7.x. */
 const apiVersions = /^(7\.[0-6](-preview(\.\d+)?)?|20(2[5-9]|[3-9]\d)-\d\d-\d\d(-preview)?)$/

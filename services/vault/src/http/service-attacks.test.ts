@@ -69,7 +69,10 @@ describeStores('an attacker of the service', (open) => {
       [403, 'x-ms-policy-result'],
     ])
     // A policy that requires only the issuer: anything but a token about evidence is refused there too.
-    const byIssuer = { version: '1.0.0', anyOf: [{ authority: providerUrl, allOf: [{ claim: 'iss', equals: providerUrl }] }] } // prettier-ignore
+    const byIssuer = {
+      version: '1.0.0',
+      anyOf: [{ authority: providerUrl, allOf: [{ claim: 'iss', equals: providerUrl }] }],
+    }
     const made = await ok('POST', '/keys/loose/create', policyRequest(byIssuer))
     const loose = `/keys/loose/${(made.key.kid as string).split('/').at(-1)}`
     const statements = [
@@ -94,7 +97,9 @@ describeStores('an attacker of the service', (open) => {
       }
     }
     const token = vault.provider.token(vault.claims)
-    expect(await ok('POST', `${loose}/guest-state-generation`, { target: token, generation: 1 })).toEqual({ generation: 1 }) // prettier-ignore
+    expect(await ok('POST', `${loose}/guest-state-generation`, { target: token, generation: 1 })).toEqual({
+      generation: 1,
+    })
     await vault.close()
   })
 
@@ -122,7 +127,7 @@ describeStores('an attacker of the service', (open) => {
     await vault.close()
   })
 
-  it('is let in by a policy that every confidential VM meets, of which the linter warns, and by none that names a VM (attack P6)', async () => {
+  it('is let in by a policy that every confidential VM meets, which the linter reports; by none that names a VM (attack P6)', async () => {
     const { vault, ok, send } = await startTenant(await open())
     await ok('POST', '/keys/broad/create', policyRequest(defaultCvmReleasePolicy(providerUrl)))
     await ok('POST', '/keys/bound/create', keyRequest())
@@ -143,7 +148,7 @@ describeStores('an attacker of the service', (open) => {
     await vault.close()
   })
 
-  it('opens nothing sealed that he moved: to the same name and version of another vault, or from a key to a secret (attack Q1)', async () => {
+  it('opens nothing sealed that he moved: to the same name and version in another vault, from a key to a secret (attack Q1)', async () => {
     const store = await open()
     const { vault, ok, send } = await startTenant(store)
     await vault.putVault('kv2', { grants: [adminGrant('bob')] })

@@ -73,7 +73,9 @@ describeStores('vaults of tenants', (open) => {
     const moved = { ...other, movedFrom: '/subscriptions/s/resourceGroups/none/providers/x/vaults/kv1' }
     expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', moved)).status).toBe(409)
     const back = vaultDefinition('kv1')
-    expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', { ...moved, movedFrom: back.resourceId })).status).toBe(200) // prettier-ignore
+    expect(
+      (await vault.manage('controlPlane', 'PUT', '/vaults/kv1', { ...moved, movedFrom: back.resourceId })).status,
+    ).toBe(200)
     expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', back)).body.error.code).toBe('VaultAlreadyExists')
     for (const name of ['platform', 'PLATFORM']) {
       const refused = await vault.putVault(name)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { KeyOperationResult, KeyVerifyResult } from '@strongroom/contract'
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { equalBytes } from '../keystore/digest-info.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import { encryptWith, verifySignature } from '../keystore/public-operations.ts'

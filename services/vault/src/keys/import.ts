@@ -1,4 +1,4 @@
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import type { KeySpec } from '../keystore/keystore.ts'
 import { outsideKeyOf, type OutsideKey } from '../keystore/outside-key.ts'
 import { flagOf, objectOf } from '../objects/attributes.ts'

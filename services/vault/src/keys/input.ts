@@ -5,10 +5,10 @@ import {
   type KeyType,
   type KeyUpdateRequest,
 } from '@strongroom/contract'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import type { KeySpec } from '../keystore/keystore.ts'
 import { commonAttributesOf, flagOf, objectOf, tagsOf, type CommonAttributes } from '../objects/attributes.ts'
-import { parseReleasePolicy } from '../release/policy.ts'
+import { parseReleasePolicy } from './release-policy.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { defaultPolicyContentType, type KeyPolicy } from './key-version.ts'
 

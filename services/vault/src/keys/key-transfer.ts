@@ -1,9 +1,9 @@
 import { vaultHost, type ReleaseWrapping } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { releaseWrappings } from '../keystore/wrap.ts'
 import { objectOf } from '../objects/attributes.ts'
-import { checkObjectName, checkVersion } from '../objects/names.ts'
+import { checkObjectName, checkVersion } from '../core/names.ts'
 import type { Vault } from '../vaults/vault.ts'
 
 /** A key wrapped by another HSM, and the key of this vault it was wrapped for. */

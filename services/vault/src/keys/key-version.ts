@@ -15,6 +15,8 @@ export interface KeyVersion extends Versioned {
   exportable: boolean
   policy: KeyPolicy | undefined
   guestStateGeneration: number
+  /** The launch that counted it: `attestedLaunch`. */
+  guestStateLaunch?: string | undefined
 }
 
 export interface KeyPolicy {
@@ -62,6 +64,7 @@ export const keyRows: RowForm<KeyVersion, KeyVersionRow> = {
               immutable: row.policy_immutable === 1,
             },
       guestStateGeneration: row.guest_state_generation,
+      guestStateLaunch: row.guest_state_launch ?? undefined,
     }
   },
   toRow: (key, ordinal) => ({
@@ -72,6 +75,7 @@ export const keyRows: RowForm<KeyVersion, KeyVersionRow> = {
     kty: key.kty,
     public_jwk: JSON.stringify({ ...key.publicParts, spec: key.spec }),
     guest_state_generation: key.guestStateGeneration,
+    guest_state_launch: key.guestStateLaunch ?? null,
     created: key.created,
     exportable: key.exportable ? 1 : 0,
     ...changed(key),

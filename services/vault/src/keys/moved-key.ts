@@ -1,4 +1,4 @@
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { bindingOf, type KeyVersion } from './key-version.ts'

@@ -6,7 +6,7 @@ import type {
   RsaEncryption,
   SignatureAlgorithm,
 } from '@strongroom/contract'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { aesCiphers, aesWrappings, macs, pkcs1Overhead, rsaEncryptions, signatures } from '../keystore/algorithms.ts'
 import { digestBytes } from '../keystore/digest-info.ts'
 import type { KeyUse } from '../keystore/keystore.ts'

@@ -1,7 +1,7 @@
 import { countOf, forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Transaction } from 'kysely'
 import { ObjectRepository, type Name } from '../objects/repository.ts'
-import type { RemovedKeys } from '../keystore/removed-keys.ts'
+import type { RemovedKeys } from './removed-keys.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { KeyVersionRow } from '../store/tables.ts'
 import { keyRows, type KeyVersion } from './key-version.ts'
@@ -25,27 +25,29 @@ export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
     await super.remove(tx, o)
   }
 
-  async lockGeneration(transaction: DatabaseTransaction, o: Name & { version: string }): Promise<number | undefined> {
+  async lockGeneration(
+    transaction: DatabaseTransaction,
+    o: Name & { version: string },
+  ): Promise<Pick<KeyVersionRow, 'guest_state_generation' | 'guest_state_launch'> | undefined> {
     const tx = transaction as Transaction<Tables>
-    const row = await forUpdate(
+    return await forUpdate(
       this.store,
       tx
         .selectFrom('key_version')
-        .select('guest_state_generation')
+        .select(['guest_state_generation', 'guest_state_launch'])
         .where('vault', '=', o.vault)
         .where('name', '=', o.name)
         .where('version', '=', o.version),
     ).executeTakeFirst()
-    return row?.guest_state_generation
   }
 
   async setGeneration(
     transaction: DatabaseTransaction,
-    o: Name & { version: string; generation: number },
+    o: Name & { version: string; generation: number; launch: string | undefined },
   ): Promise<void> {
     await (transaction as Transaction<Tables>)
       .updateTable('key_version')
-      .set({ guest_state_generation: o.generation })
+      .set({ guest_state_generation: o.generation, guest_state_launch: o.launch ?? null })
       .where('vault', '=', o.vault)
       .where('name', '=', o.name)
       .where('version', '=', o.version)

@@ -1,5 +1,5 @@
 import type { RotationAction, RotationPolicy } from '@strongroom/contract'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { objectOf } from '../objects/attributes.ts'
 import { leastDays, parseDuration, shifted, type Duration } from './duration.ts'
 import type { KeyVersion } from './key-version.ts'

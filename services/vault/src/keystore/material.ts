@@ -25,7 +25,9 @@ export function sealedMaterial(sealer: Sealer): SealedMaterial {
         if (!(cause instanceof SealError)) throw cause
         throw new ServiceError({
           code: 'KeyMaterialUnreadable',
-          message: `The material of the key ${binding.name}/${binding.version} cannot be decrypted: the stored key, its release policy or the master key was changed.`,
+          message:
+            `The material of the key ${binding.name}/${binding.version} cannot be decrypted: the stored key, its ` +
+            'release policy or the master key was changed.',
           target: `${binding.name}/${binding.version}`,
           remedy: 'Restore the state directory and the master key from the same backup.',
           cause,

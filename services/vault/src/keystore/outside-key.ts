@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, sign, verify, type JsonWebKey, type KeyObject } from 'node:crypto'
 import type { EllipticCurve } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import type { KeySpec, PublicParts } from './keystore.ts'
 
 /** A key created elsewhere, its halves verified to match. */

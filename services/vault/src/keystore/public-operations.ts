@@ -1,6 +1,6 @@
 import { constants, createPublicKey, publicDecrypt, publicEncrypt, type KeyObject } from 'node:crypto'
 import type { MacAlgorithm, RsaEncryption, SignatureAlgorithm } from '@strongroom/contract'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import { rsaEncryptions, signatures } from './algorithms.ts'
 import { digestInfo, equalBytes } from './digest-info.ts'
 import type { KeySpec, PublicParts } from './keystore.ts'

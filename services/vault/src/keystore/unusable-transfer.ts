@@ -1,6 +1,6 @@
 import type { ReleaseWrapping } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import type { OutsideKey } from './outside-key.ts'
 
 /** One message for all causes: someone who learns at which step an unwrap fails can use it to decrypt what is wrapped. */

@@ -14,7 +14,8 @@ it('writes an entry of somebody who asked the vault itself as it was written bef
     verdict: 'allowed' as const,
   }
   expect(entryText({ ...entry, keyVersion: '1', policyHash: '' }, at)).toBe(
-    '{"v":1,"at":"2026-01-02T03:04:05.678Z","objectId":"o","appId":"a","operation":"sign","vault":"kv1","keyName":"k","keyVersion":"1","verdict":"allowed"}',
+    '{"v":1,"at":"2026-01-02T03:04:05.678Z","objectId":"o","appId":"a","operation":"sign","vault":"kv1",' +
+      '"keyName":"k","keyVersion":"1","verdict":"allowed"}',
   )
 })
 

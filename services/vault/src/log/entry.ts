@@ -18,6 +18,8 @@ export interface LogEntry {
   tokenDigest?: string
   /** SHA-256 of the release policy that the decision was based on. */
   policyHash?: string
+  /** Refusals of this caller since its last entry that have none. */
+  leftOut?: number
 }
 
 /** JSON of the entry as hashed and stored, without empty fields. */
@@ -35,6 +37,7 @@ export function entryText(entry: LogEntry, at: Date): string {
     code,
     tokenDigest,
     policyHash,
+    leftOut,
   } = entry
   return JSON.stringify({
     v: 1,
@@ -51,5 +54,6 @@ export function entryText(entry: LogEntry, at: Date): string {
     code: code || undefined,
     tokenDigest: tokenDigest || undefined,
     policyHash: policyHash || undefined,
+    leftOut: leftOut || undefined,
   })
 }

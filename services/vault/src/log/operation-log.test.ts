@@ -216,7 +216,11 @@ describeStores('the operation log', (open) => {
     expect((await next.verify()).broken).toBeUndefined()
     await tables(store).deleteFrom('log_entry').execute()
     await tables(store).deleteFrom('log_head').execute()
-    await expect(next.append(entry)).rejects.toMatchObject({ code: 'OperationLogAltered', expected: 'at least 13 entries', found: '0 entries' }) // prettier-ignore
+    await expect(next.append(entry)).rejects.toMatchObject({
+      code: 'OperationLogAltered',
+      expected: 'at least 13 entries',
+      found: '0 entries',
+    })
     expect((await next.verify()).broken).toMatchObject({ vault: 'platform' })
   })
 

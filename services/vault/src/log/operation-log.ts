@@ -219,12 +219,15 @@ export class OperationLog {
       if (!(cause instanceof TransparencyError)) throw cause
       throw new ServiceError({
         code: 'OperationLogAltered',
-        message: `The operation log of the vault ${head.vault} was altered outside the service, so the operation is refused. ${cause.message}`,
+        message:
+          `The operation log of the vault ${head.vault} was altered outside the service, so the operation is ` +
+          `refused. ${cause.message}`,
         target: head.vault,
         ...(cause.expected !== undefined && { expected: cause.expected }),
         ...(cause.found !== undefined && { found: cause.found }),
         remedy:
-          'Find out who wrote to the vault’s store, and restore its last state. An older backup is accepted only after a restart, and anyone who verified the log earlier finds it truncated.',
+          'Find out who wrote to the vault’s store, and restore its last state. An older backup is accepted only ' +
+          'after a restart, and anyone who verified the log earlier finds it truncated.',
         cause,
       })
     }

@@ -1,4 +1,4 @@
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 
 const tagLimits = { count: 15, length: 256 }
 

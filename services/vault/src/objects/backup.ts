@@ -7,14 +7,14 @@ import {
   type Sealer,
   type Store,
 } from '@strongroom/platform'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import type { VersionRow } from '../store/tables.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { objectOf } from './attributes.ts'
 import type { Lifecycle, Place } from './lifecycle.ts'
-import { folded } from './names.ts'
+import { folded } from '../core/names.ts'
 import type { ObjectRepository, RowForm } from './repository.ts'
 import type { Versioned } from './versioned.ts'
 

@@ -5,7 +5,7 @@ import { vaultItself, whoOf, type By } from '../log/who.ts'
 import { forgetRemoved } from '../store/erasure.ts'
 import type { ObjectRow, VersionRow } from '../store/tables.ts'
 import type { Vault } from '../vaults/vault.ts'
-import { folded } from './names.ts'
+import { folded } from '../core/names.ts'
 import type { Name, ObjectRepository } from './repository.ts'
 import type { DeletedAt, Versioned } from './versioned.ts'
 
@@ -89,7 +89,10 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
       throw new ServiceError({
         code: 'Forbidden',
         reason: 'ForbiddenByPolicy',
-        message: `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${place.vault.name};location=${place.vault.location}`,
+        message:
+          'Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service ' +
+          'will automatically purge it after the retention period has passed.\r\n' +
+          `Vault: ${place.vault.name};location=${place.vault.location}`,
         target: place.name,
         expected: `purging by the service itself after ${found.purgeAt}`,
         found: 'a request to purge',
@@ -133,7 +136,9 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     throw new ServiceError({
       code: 'Conflict',
       reason: 'ObjectIsDeletedButRecoverable',
-      message: `${noun} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the ${noun.toLowerCase()} can only be recovered or purged.`,
+      message:
+        `${noun} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this ` +
+        `state, the ${noun.toLowerCase()} can only be recovered or purged.`,
       target: name,
       expected: 'a name that is free or in use',
       found: 'the name of a deleted object',
@@ -146,7 +151,10 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     const what = version === undefined ? name : `${name}/${version}`
     return new ServiceError({
       code: notFoundCodes[noun],
-      message: `A ${noun.toLowerCase()} with (name/id) ${what} was not found in this key vault. If you recently deleted this ${noun.toLowerCase()} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182`,
+      message:
+        `A ${noun.toLowerCase()} with (name/id) ${what} was not found in this key vault. If you recently deleted ` +
+        `this ${noun.toLowerCase()} you may be able to recover it using the correct recovery command. For help ` +
+        'resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182',
       target: what,
       remedy: `List the ${noun.toLowerCase()}s, or recover the deleted one.`,
     })

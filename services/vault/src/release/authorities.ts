@@ -25,6 +25,7 @@ export class Authorities {
   readonly #clock: Clock
   readonly #verifiers: readonly AttestationVerifier[]
   readonly #mapsAzureProviders: boolean
+  readonly #answersAzureNames: () => boolean
   readonly #known = new Map<string, Published>()
   readonly #fetching = new Map<string, Promise<Published>>()
 
@@ -34,16 +35,25 @@ export class Authorities {
     verifiers?: readonly AttestationVerifier[] | undefined
     /** Whether Azure's shared providers in policies map to those of this installation. */
     mapsAzureProviders?: boolean | undefined
+    /** Whether those are asked, and sign, under Azure's names now; default: never. */
+    answersAzureNames?: (() => boolean) | undefined
   }) {
     this.#wire = o.wire
     this.#clock = o.clock
     this.#verifiers = o.verifiers ?? []
     this.#mapsAzureProviders = o.mapsAzureProviders ?? false
+    this.#answersAzureNames = o.answersAzureNames ?? (() => false)
   }
 
   /** The issuer whose tokens are accepted for an authority in a policy; undefined if it names none. */
   meant(authority: string): string | undefined {
-    return meantAuthority(authority, { mapsAzureProviders: this.#mapsAzureProviders })
+    const mapsAzureProviders = this.#mapsAzureProviders || this.#answersAzureNames()
+    return meantAuthority(authority, { mapsAzureProviders })
+  }
+
+  /** The issuer that a token names, by its own name; undefined if it names none. */
+  issuerOf(iss: unknown): string | undefined {
+    return typeof iss === 'string' ? meantAuthority(iss, { mapsAzureProviders: this.#answersAzureNames() }) : undefined
   }
 
   trusts(authority: string): boolean {

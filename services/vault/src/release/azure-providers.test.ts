@@ -27,11 +27,15 @@ describeStores("a release policy that names Azure's shared provider", (open) => 
     const made = await make(vault, azure)
     expect(made.status).toBe(200)
     expect(made.headers['warning']).toBe(
-      `299 strongroom "No token ever releases this key: ${azure} is not an attestation provider of this installation. Name ${providerUrl}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1."`,
+      `299 strongroom "No token ever releases this key: ${azure} is not an attestation provider of this ` +
+        `installation. Replace the authority ${azure} by ${providerUrl}, or let Azure's name mean it: ` +
+        'strongroom env --public-names, or STRONGROOM_MAP_AZURE_PROVIDERS=1 for the server."',
     )
     const changed = await vault.call('controlPlane', 'PATCH', '/keys/k', { tags: { a: 'b' } })
     expect(changed.headers['warning']).toContain('No token ever releases this key')
-    expect(await release(vault)).toMatchObject({ status: 403, body: { error: { code: 'Forbidden' } } })
+    const refused = await release(vault)
+    expect(refused).toMatchObject({ status: 403, body: { error: { code: 'Forbidden', target: 'iss' } } })
+    expect(refused.body.error.innererror.remedy).toContain(`Replace the authority ${azure} by ${providerUrl},`)
     await vault.close()
   })
 
@@ -70,6 +74,33 @@ describeStores("a release policy that names Azure's shared provider", (open) => 
     // A token under Azure's name is never one of ours.
     expect((await release(vault, { iss: authority })).status).toBeGreaterThanOrEqual(403)
     expect(vault.provider.asked.filter((url) => !url.endsWith('.strongroom.internal/certs'))).toEqual([])
+    await vault.close()
+  })
+
+  it("is met by tokens under either name while Azure's names are answered, and not after", async () => {
+    let answered = true
+    const vault = await createTestVault(await open(), { answersAzureNames: () => answered })
+    const made = await make(vault, `${azure}/`)
+    expect(made.headers['warning']).toBeUndefined()
+    for (const iss of [providerUrl, azure, `${azure}/`]) expect((await release(vault, { iss })).status).toBe(200)
+    const refused = await release(vault, { iss: azure, 'x-ms-compliance-status': 'none' })
+    expect(refused).toMatchObject({ status: 403, body: { error: { target: 'x-ms-compliance-status' } } })
+    for (const iss of ['https://sharedneu.neu.attest.azure.net', 'https://alpha.weu.attest.azure.net'])
+      expect((await release(vault, { iss })).body.error.target).toBe('iss')
+    answered = false
+    for (const iss of [providerUrl, azure]) expect((await release(vault, { iss })).body.error.target).toBe('iss')
+    expect(new Set(vault.provider.asked)).toEqual(new Set([`${providerUrl}/certs`]))
+    await vault.close()
+  })
+
+  it("accepts a token under Azure's name for a policy that names the provider here", async () => {
+    const vault = await createTestVault(await open(), { answersAzureNames: () => true })
+    await make(vault, providerUrl)
+    expect((await release(vault, { iss: azure })).status).toBe(200)
+    // Another key than the provider's, under its name.
+    const forged = vault.provider.token({ ...vault.claims, iss: azure }).replace(/.{8}$/, 'AAAAAAAA')
+    const answer = await vault.call('orchestrator', 'POST', '/keys/k/release', { target: forged })
+    expect(answer).toMatchObject({ status: 403, body: { error: { target: 'signature' } } })
     await vault.close()
   })
 

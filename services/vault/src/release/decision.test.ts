@@ -5,7 +5,7 @@ import { ServiceError } from '@strongroom/platform'
 import { createFakeProvider, providerUrl } from '../testing/fake-provider.ts'
 import { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
-import { parseReleasePolicy } from './policy.ts'
+import { parseReleasePolicy } from '../keys/release-policy.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
 
 const published = '/work/shared/evidence/ThomVanL-blog-2022-12-azure-confidential-computing-secure-key-release'

@@ -1,7 +1,7 @@
 import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import { failedConditions, requirementText, type FailedCondition } from '@strongroom/release-policy'
-import { shown, written } from '../errors.ts'
+import { shown, written } from '../core/errors.ts'
 import type { Authorities } from './authorities.ts'
 import { verifyAttestationToken, type AttestationToken } from './token.ts'
 

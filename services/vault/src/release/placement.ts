@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { forUpdate, ServiceError, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import { shown } from '../errors.ts'
+import { shown } from '../core/errors.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { KeyPlacementRow } from '../store/tables.ts'
+import { attestedMember } from './attested.ts'
 
 type Key = Pick<KeyPlacementRow, 'vault' | 'name' | 'version'>
 
@@ -73,10 +74,7 @@ const isTicketOf = (ticket: string, row: KeyPlacementRow): boolean =>
   timingSafeEqual(createHash('sha256').update(ticket).digest(), Buffer.from(row.ticket_hash, 'hex'))
 
 /** Undefined outside a fleet. */
-export function attestedEpoch(claims: Record<string, unknown>): unknown {
-  const runtime = claims['x-ms-runtime'] as { 'vm-configuration'?: Record<string, unknown> } | undefined
-  return runtime?.['vm-configuration']?.['placement-epoch']
-}
+export const attestedEpoch = (claims: Record<string, unknown>): unknown => attestedMember(claims, 'placement-epoch')
 
 const refused = (expected: string, found: string): ServiceError =>
   new ServiceError({

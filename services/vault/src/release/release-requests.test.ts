@@ -210,7 +210,6 @@ describe('a release of a key whose VM is placed', () => {
     ticket: string,
     as: 'controlPlane' | 'orchestrator' = 'controlPlane',
   ): Promise<Answer> =>
-    // prettier-ignore
     await vault.call(as, 'PUT', `/keys/${name}/${version}/placement`, { epoch, ticketSha256: digest(ticket) })
   const tokenAt = (epoch: number): string => {
     const runtime = vault.claims['x-ms-runtime'] as Record<string, Record<string, unknown>>

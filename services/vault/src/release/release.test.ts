@@ -120,18 +120,17 @@ describeStores('key release', (open) => {
     const hmacInput = `${part({ alg: 'HS256', kid: 'provider-1' })}.${part(claims)}`
     const good = provider.token(vault.claims)
     const [header, payload, signature] = good.split('.') as [string, string, string]
+    const mine = (more: object): string => signedToken(claims, { alg: 'RS256', kid: 'mine', ...more }, own.privateKey)
+    const pssKey = { key: provider.signingKey, padding: constants.RSA_PKCS1_PSS_PADDING }
+    const pss = sign('sha256', Buffer.from(`${header}.${payload}`), pssKey)
     const tokens: Record<string, string> = {
       'signed by another key': signedToken(claims, { alg: 'RS256', kid: 'provider-1' }, own.privateKey),
-      'with its key in the header': signedToken(claims, { alg: 'RS256', kid: 'mine', jwk: ownJwk }, own.privateKey),
-      'with the address of its keys': signedToken(
-        claims,
-        { alg: 'RS256', kid: 'mine', jku: 'https://evil.example/certs' },
-        own.privateKey,
-      ),
-      'with x5u': signedToken(claims, { alg: 'RS256', kid: 'mine', x5u: 'https://evil.example/x' }, own.privateKey),
+      'with its key in the header': mine({ jwk: ownJwk }),
+      'with the address of its keys': mine({ jku: 'https://evil.example/certs' }),
+      'with x5u': mine({ x5u: 'https://evil.example/x' }),
       'with an unknown kid': provider.token(vault.claims, { kid: '../provider-1' }),
       'with no kid': provider.token(vault.claims, { kid: undefined }),
-      'with a probabilistic signature under RS256': `${header}.${payload}.${sign('sha256', Buffer.from(`${header}.${payload}`), { key: provider.signingKey, padding: constants.RSA_PKCS1_PSS_PADDING }).toString('base64url')}`,
+      'with a probabilistic signature under RS256': `${header}.${payload}.${pss.toString('base64url')}`,
       'with a signature that is cut': good.slice(0, -4),
       'with a signature that is padded': `${good}AAAA`,
       'by a key of another kind': signedToken(claims, { alg: 'ES256', kid: 'provider-1' }, own.privateKey),

@@ -2,13 +2,15 @@ import {
   guestStateGenerationTag,
   platformVault,
   type GuestStateGeneration,
+  type LatestLaunch,
   type ReleasedKey,
   type ReleasedKeyEnvelope,
   type ReleaseWrapping,
+  type SignedLatestLaunch,
 } from '@strongroom/contract'
-import { guestStateGenerationRequest, keyPlacementRequest } from '@strongroom/contract/wires'
+import { guestStateGenerationRequest, keyPlacementRequest, quoteChallenge } from '@strongroom/contract/wires'
 import { read, ServiceError, type Caller, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import { bundleOf, keyId } from '../keys/bundles.ts'
 import { bindingOf, policyHash, type KeyVersion } from '../keys/key-version.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -21,11 +23,13 @@ import { whoOf } from '../log/who.ts'
 import type { Place } from '../objects/lifecycle.ts'
 import { assertUsable } from '../objects/usage.ts'
 import type { CertifiedSigner } from '../signing/certified-signer.ts'
+import { attestedLaunch, isBoot } from './attested.ts'
 import type { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
 import { assertPlaced, attestedEpoch, type KeyPlacements } from './placement.ts'
 import type { VmFirmware } from './vm-firmware.ts'
-import { parseReleasePolicy } from './policy.ts'
+import type { VmSettings } from './vm-settings.ts'
+import { parseReleasePolicy } from '../keys/release-policy.ts'
 import { tokenDigest, type AttestationToken } from './token.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
 
@@ -45,6 +49,7 @@ interface ReleaseParts {
   placements: KeyPlacements
   /** Absent if the installation lists no firmware. */
   firmware: VmFirmware | undefined
+  settings: VmSettings
   signer: CertifiedSigner
 }
 
@@ -93,7 +98,7 @@ export class KeyRelease {
       }
       const answer = await this.#o.signer.sign(released)
       const about = key.vault === platformVault ? epochText(attestedEpoch(token.claims)) : undefined
-      const entry = { ...this.#entry(caller, 'release', key, 'allowed', token.digest), ...about }
+      const entry = { ...this.#entry(caller, 'release', key, { verdict: 'allowed', digest: token.digest }), ...about }
       // Only the platform's keys are placed. Placements are in the same log: one made after this entry is logged after
       // it, and one made before is visible here, including a first one made while the release was prepared.
       if (key.vault !== platformVault) await this.#o.log.append(entry)
@@ -101,6 +106,7 @@ export class KeyRelease {
         await this.#o.log.appendWhere(entry, async (tx) => {
           const row = await this.#o.placements.find(key, tx)
           if (row !== undefined) assertPlaced(row, { claims: token.claims, placement: body.placement })
+          await this.#o.settings.admit(tx, token.claims)
         })
       return answer
     })
@@ -108,7 +114,8 @@ export class KeyRelease {
 
   /**
    * Raises the lowest generation of the guest state that counts as not rolled back. The token must satisfy the release
-   * policy: someone who could not open the guest state cannot count it either.
+   * policy: someone who could not open the guest state cannot count it either. Each generation belongs to one launch: of two that
+   * opened copies of one guest state, the second ends here, before its guest starts.
    */
   async advance(
     caller: Caller,
@@ -129,18 +136,36 @@ export class KeyRelease {
         await this.#assertPlaced(tx, key, { claims: token.claims, placement })
         const stored = await this.#o.repository.lockGeneration(tx, key)
         if (stored === undefined) throw this.#o.keys.notFound(target.name, target.version)
-        if (generation < stored) throw tooOld(generation, stored)
+        if (generation < stored.guest_state_generation) throw tooOld(generation, stored.guest_state_generation)
+        const boots = isBoot(token.claims)
+        const launch = boots ? attestedLaunch(token.claims) : undefined
+        // A boot repeats its own request. What opens a guest state without a guest is repeated as a whole after an interruption.
+        const isRepeated = (launch ?? null) === stored.guest_state_launch && (launch !== undefined || !boots)
+        if (generation === stored.guest_state_generation && !isRepeated) throw taken(generation)
+        if (key.vault === platformVault) await this.#o.settings.admit(tx, token.claims)
         await firmware?.ran(tx)
         await this.#o.repository.setGeneration(tx, {
           vault: key.vault,
           name: key.name,
           version: key.version,
           generation,
+          launch,
         })
-        await this.#o.log.appendIn(tx, this.#entry(caller, 'advanceGuestStateGeneration', key, 'allowed', token.digest))
+        const outcome = { verdict: 'allowed', digest: token.digest } as const
+        await this.#o.log.appendIn(tx, this.#entry(caller, 'advanceGuestStateGeneration', key, outcome))
       })
       return { generation }
     })
+  }
+
+  /** Which launch counted the guest state last, signed over the caller's nonce: no other life of the VM began later. */
+  async latestLaunch(target: Target & { version: string }, requestBody: unknown): Promise<SignedLatestLaunch> {
+    const about = { code: 'BadParameter', subject: 'The question for the latest launch' } as const
+    const { nonce } = read(quoteChallenge, requestBody, about)
+    const key = await this.#o.keys.get(target, target.version)
+    const { guestStateGeneration: generation, guestStateLaunch: launch = null } = key
+    const latestLaunch: LatestLaunch = { kid: keyId(key, target.version), nonce, generation, launch }
+    return { value: await this.#o.signer.sign({ latestLaunch }) }
   }
 
   /** The resource manager's statement of where the key's VM is placed; requests from elsewhere are refused permanently. */
@@ -153,7 +178,7 @@ export class KeyRelease {
     const { vault, name, version } = key
     await this.#o.store.transaction(async (tx) => {
       await this.#o.placements.raise(tx, { vault, name, version, epoch, ticket_hash })
-      const entry = this.#entry(caller, 'placeKey', key, 'allowed', tokenDigest(undefined))
+      const entry = this.#entry(caller, 'placeKey', key, { verdict: 'allowed', digest: tokenDigest(undefined) })
       await this.#o.log.appendIn(tx, { ...entry, ...epochText(epoch) })
     })
     return { epoch }
@@ -183,7 +208,8 @@ export class KeyRelease {
       return await then(key, await decideRelease({ policy, token, keys: authorities, clock }))
     } catch (error) {
       const code = error instanceof ServiceError ? error.code : 'InternalError'
-      await this.#o.log.append(this.#entry(caller, operation, key, 'refused', tokenDigest(token), code))
+      const outcome = { verdict: 'refused', digest: tokenDigest(token), code } as const
+      await this.#o.log.append(this.#entry(caller, operation, key, outcome))
       throw error
     }
   }
@@ -192,9 +218,7 @@ export class KeyRelease {
     caller: Caller,
     operation: string,
     key: KeyVersion,
-    verdict: LogEntry['verdict'],
-    digest: string,
-    code?: string,
+    { verdict, digest, code }: { verdict: LogEntry['verdict']; digest: string; code?: string },
   ): LogEntry {
     return {
       ...whoOf(caller),
@@ -269,5 +293,16 @@ function tooOld(generation: number, stored: number): ServiceError {
     expected: `${stored} or higher`,
     found: String(generation),
     remedy: 'Boot with the newest guest state; an older copy is refused as rolled back.',
+  })
+}
+
+function taken(generation: number): ServiceError {
+  return new ServiceError({
+    code: 'GuestStateGenerationTaken',
+    message: 'Another launch of this VM has counted this generation: copies of one guest state were started twice.',
+    target: 'generation',
+    expected: `${generation + 1} or higher, or the launch that counted ${generation}`,
+    found: `${generation}, counted by another launch`,
+    remedy: 'Start the VM once, with its newest guest state.',
   })
 }

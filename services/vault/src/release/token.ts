@@ -1,4 +1,5 @@
 import { createHash, verify } from 'node:crypto'
+import { authorityRemedy, ownSharedIssuer } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import {
   duplicateName,
@@ -9,7 +10,7 @@ import {
   type TokenFault,
 } from '@strongroom/release-policy'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { shown } from '../errors.ts'
+import { shown } from '../core/errors.ts'
 import type { Authorities } from './authorities.ts'
 
 const tokenLimit = 128 * 1024
@@ -63,13 +64,14 @@ export async function verifyAttestationToken(o: {
     const twice = duplicateName(Buffer.from(part, 'base64url').toString())
     if (twice !== undefined) throw malformed('each name once', `${shown(twice)} twice`)
   }
-  const issuer = typeof unverified.iss === 'string' ? normalAuthority(unverified.iss) : undefined
+  const issuer = o.keys.issuerOf(unverified.iss)
   const authority = issuer === undefined ? undefined : o.authorities.find((name) => o.keys.meant(name) === issuer)
   if (authority === undefined) {
     throw unverifiable(
       'iss',
       `one of the policy's authorities: ${shown(o.authorities.join(', '))}`,
       shown(unverified.iss),
+      remedyFor(issuer, o.authorities),
     )
   }
   if (!o.keys.trusts(authority)) {
@@ -111,7 +113,15 @@ function malformed(expected: string, found: string): ServiceError {
   })
 }
 
-function unverifiable(part: string, expected: string, found: string): ServiceError {
+/** For a policy written for Azure: its name of this token's issuer means nothing here. */
+function remedyFor(issuer: string | undefined, authorities: string[]): string | undefined {
+  const azure = authorities
+    .map((authority) => normalAuthority(authority) ?? '')
+    .find((authority) => issuer !== undefined && ownSharedIssuer(authority) === issuer)
+  return azure === undefined ? undefined : authorityRemedy(azure)
+}
+
+function unverifiable(part: string, expected: string, found: string, remedy?: string): ServiceError {
   return new ServiceError({
     code: 'Forbidden',
     message: 'Target environment attestation statement cannot be verified.',
@@ -126,6 +136,6 @@ function unverifiable(part: string, expected: string, found: string): ServiceErr
         innererror: { expected, found },
       },
     ],
-    remedy: 'Attest again at a provider that the release policy names, and send its token.',
+    remedy: remedy ?? 'Attest again at a provider that the release policy names, and send its token.',
   })
 }

@@ -140,7 +140,7 @@ describeStores('the key of a VM whose installation lists its firmware', (open) =
     expect(answer.body.error.innererror.code).toBe('FirmwareSuperseded')
   })
 
-  it('stays without a list, and with one that is altered, of another key, older, or signed because none was there (attack H17)', async () => {
+  it('stays without a list, and with one that is altered, of another key, older, or signed as none was there (attack H17)', async () => {
     const { path, write, boot } = await setUp()
     const [first, second] = [listOf([old], { first: true }), listOf([old, next])]
     expect(await boot(old)).toBe('FirmwareListMissing')

@@ -16,6 +16,7 @@ import type { OperationLog } from '../log/operation-log.ts'
 import { whoOf } from '../log/who.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { VmFirmwareRow } from '../store/tables.ts'
+import { attestedVmId } from './attested.ts'
 import type { SignedFirmwareList } from './firmware-list.ts'
 
 type Claims = Record<string, unknown>
@@ -50,7 +51,7 @@ export class VmFirmware {
    * SignedFirmwareList.read
    */
   async admit(claims: Claims): Promise<AdmittedFirmware> {
-    const vmId = vmIdOf(claims)
+    const vmId = attestedVmId(claims)
     const { jws, list } = await this.#list.read()
     const launch = launchOf(claims)
     const found = await findFirmware(list, { ...launch, vcpuType: cpuModels[launch.tee], vCPUs: mostVCPUs })
@@ -124,11 +125,6 @@ function launchOf(claims: Claims): { tee: 'SNP' | 'TDX'; measurement: Uint8Array
   const tee = claims['x-ms-attestation-type'] === 'tdxvm' ? 'TDX' : 'SNP'
   const measurement = tee === 'TDX' ? tdx : snp
   return { tee, measurement: Buffer.from(typeof measurement === 'string' ? measurement : '', 'hex') }
-}
-
-function vmIdOf(claims: Claims): string {
-  const runtime = claims['x-ms-runtime'] as { 'vm-configuration'?: Record<string, unknown> } | undefined
-  return String(runtime?.['vm-configuration']?.['vmUniqueId']).toUpperCase()
 }
 
 const updatesOf = (row: VmFirmwareRow | undefined): FirmwareUpdates =>

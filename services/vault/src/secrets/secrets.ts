@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { SealError, ServiceError, type Caller, type Clock, type Sealer, type Store } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { whoOf, type By } from '../log/who.ts'
@@ -130,7 +130,9 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
       if (!(cause instanceof SealError)) throw cause
       throw new ServiceError({
         code: 'SecretUnreadable',
-        message: `The value of the secret ${secret.name}/${secret.version} cannot be decrypted: the stored secret or the master key was changed.`,
+        message:
+          `The value of the secret ${secret.name}/${secret.version} cannot be decrypted: the stored secret or the ` +
+          'master key was changed.',
         target: `${secret.name}/${secret.version}`,
         remedy: 'Restore the state directory and the master key from the same backup.',
         cause,

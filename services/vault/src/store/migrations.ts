@@ -1,7 +1,5 @@
 import type { Migration } from '@strongroom/platform'
 import type {
-  CertificateContactsRow,
-  CertificateIssuerRow,
   CertificateObjectRow,
   CertificatePendingRow,
   FirmwareListRow,
@@ -14,6 +12,7 @@ import type {
   VaultRow,
   VaultSecretRow,
   VmFirmwareRow,
+  VmSettingsRow,
 } from './tables.ts'
 import { vaultMigrations } from './vault-migrations.ts'
 
@@ -22,13 +21,12 @@ export interface Tables {
   key_version: KeyVersionRow
   key_placement: KeyPlacementRow
   vm_firmware: VmFirmwareRow
+  vm_settings: VmSettingsRow
   firmware_list: FirmwareListRow
   secret_object: ObjectRow
   secret_version: SecretVersionRow
   certificate_object: CertificateObjectRow
   certificate_version: CertificateVersionRow
-  certificate_issuer: CertificateIssuerRow
-  certificate_contacts: CertificateContactsRow
   certificate_pending: CertificatePendingRow
   vault: VaultRow
   vault_secret: VaultSecretRow

@@ -30,23 +30,6 @@ export interface CertificateObjectRow extends ObjectRow {
   renew_at: number | null
 }
 
-export interface CertificateIssuerRow {
-  vault: string
-  /** Lower case. */
-  name: string
-  shown_name: string
-  /** JSON: provider, account, organisation and its administrators. */
-  settings: string
-  created: number
-  updated: number
-}
-
-export interface CertificateContactsRow {
-  vault: string
-  /** JSON: a list of addresses with names. */
-  contacts: string
-}
-
 /** A request for a certificate that is to be signed elsewhere. */
 export interface CertificatePendingRow {
   vault: string
@@ -99,6 +82,8 @@ export interface KeyVersionRow extends VersionRow {
   policy_content_type: string | null
   policy_immutable: number
   guest_state_generation: number
+  /** SHA-256 of the claims of the launch that counted it, hexadecimal; null before the first. */
+  guest_state_launch: string | null
 }
 
 export interface SecretVersionRow extends VersionRow {
@@ -127,6 +112,14 @@ export interface VmFirmwareRow {
   sha256: string | null
   version: string | null
   security_version: number | null
+}
+
+/** Which settings a platform key's VM was first released with. */
+export interface VmSettingsRow {
+  /** Upper case. */
+  vm_id: string
+  /** Hexadecimal. */
+  sha256: string
 }
 
 /** The newest list of firmware used in a decision: no list signed before it counts again. */

@@ -156,4 +156,24 @@ export const vaultMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0018-vm-settings': {
+    up: async (db) => {
+      await db.schema
+        .createTable('vm_settings')
+        .addColumn('vm_id', 'text', (column) => column.primaryKey())
+        .addColumn('sha256', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
+  '0019-guest-state-launch': {
+    up: async (db) => {
+      await db.schema.alterTable('key_version').addColumn('guest_state_launch', 'text').execute()
+    },
+  },
+  // Earlier releases stored both, which had no effect.
+  '0020-no-certificate-issuers': {
+    up: async (db) => {
+      for (const table of ['certificate_issuer', 'certificate_contacts']) await db.deleteFrom(table).execute()
+    },
+  },
 }

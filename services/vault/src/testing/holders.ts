@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, randomBytes, X509Certificate, type Key
 import { issueSelfSigned } from '@strongroom/platform'
 import { compactDecrypt, CompactEncrypt } from 'jose'
 import { thumbprintOf } from '../hsm/security-domain.ts'
-import { joinShares } from '../hsm/shamir.ts'
+import { joinShares } from './join-shares.ts'
 
 /** A holder of a share of a security domain. */
 export interface TestHolder {

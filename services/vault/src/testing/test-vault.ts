@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -137,6 +137,7 @@ export async function createTestVault(
     rates?: VaultRates
     keystore?: KeystoreConfiguration
     mapsAzureProviders?: boolean
+    answersAzureNames?: () => boolean
     /** Default: a separate folder. */
     stateDir?: string
     /** Keys that sign the list of firmware in stateDir; by default nothing is listed. */
@@ -186,6 +187,7 @@ export async function createTestVault(
     keystore: o.keystore,
     ...(o.firmwareKeys && { firmwareKeys: o.firmwareKeys }),
     mapsAzureProviders: o.mapsAzureProviders ?? false,
+    ...(o.answersAzureNames && { answersAzureNames: o.answersAzureNames }),
     platformAccess: {
       orchestratorObjectId: principalIds.orchestrator,
       controlPlaneObjectId: principalIds.controlPlane,
@@ -229,23 +231,31 @@ export async function createTestVault(
     claims: {
       'x-ms-compliance-status': 'azure-compliant-cvm',
       'x-ms-attestation-type': 'sevsnpvm',
+      'x-ms-sevsnpvm-reportdata': reportDataOf('one launch'),
       'x-ms-runtime': { 'vm-configuration': { vmUniqueId: vmId }, keys: [transferJwk] },
     },
     close: () => service.close(),
   }
 }
 
+/** Report data that bind the claims of one launch: SHA-256, then zeros. */
+export const reportDataOf = (launch: string): string =>
+  createHash('sha256').update(launch).digest('hex').padEnd(128, '0')
+
 export function encodedPolicy(policy: unknown): string {
   return Buffer.from(JSON.stringify(policy)).toString('base64url')
 }
 
-export function keyRequest(o: Partial<KeyCreateRequest> = {}): KeyCreateRequest {
+export function keyRequest(
+  o: Partial<KeyCreateRequest> = {},
+  attestationType: 'sevsnpvm' | 'tdxvm' = 'sevsnpvm',
+): KeyCreateRequest {
   return {
     kty: 'RSA-HSM',
     key_size: 2048,
     attributes: { exportable: true },
     release_policy: {
-      data: encodedPolicy(platformKeyReleasePolicy({ authority: providerUrl, attestationType: 'sevsnpvm', vmId })),
+      data: encodedPolicy(platformKeyReleasePolicy({ authority: providerUrl, attestationType, vmId })),
       immutable: true,
     },
     ...o,

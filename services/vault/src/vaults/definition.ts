@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { VaultChange } from '@strongroom/contract'
 import { vaultChange } from '@strongroom/contract/wires'
 import { read } from '@strongroom/platform'
-import { badParameter } from '../errors.ts'
+import { badParameter } from '../core/errors.ts'
 
 /**
  * Reads the resource manager's definition of a vault. Anything missing or unknown is refused, because access depends on

@@ -1,6 +1,5 @@
 import { forUpdate, repeatedQuery, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
-import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
@@ -13,10 +12,13 @@ const objectTables = [
   'secret_object',
   'certificate_version',
   'certificate_object',
-  'certificate_issuer',
-  'certificate_contacts',
   'certificate_pending',
 ] as const
+
+/** Records the keys of a vault that a token holds, in the transaction that removes their rows. */
+interface RemovedKeys {
+  note(tx: DatabaseTransaction, o: { vault: string }): Promise<void>
+}
 
 /** Most recently read vaults kept in memory. */
 const foundVaults = 256

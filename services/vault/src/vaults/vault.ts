@@ -5,7 +5,6 @@ import {
   type VaultDefinition,
   type VaultRecord,
 } from '@strongroom/contract'
-import type { HsmAccess } from '../hsm/local-access.ts'
 import type { VaultRow } from '../store/tables.ts'
 
 /** A vault as the data plane works with it. */
@@ -14,6 +13,20 @@ export interface Vault extends VaultDefinition {
   name: string
   /** For a managed HSM, whose local roles replace grants and policies. */
   hsm?: HsmAccess
+}
+
+export interface HsmAccess {
+  name: string
+  activated: boolean
+  grants: LocalGrant[]
+}
+
+/** A grant of a local role, as access decisions use it. */
+export interface LocalGrant {
+  principalId: string
+  scope: string
+  dataActions: string[]
+  notDataActions: string[]
 }
 
 export interface StoredVault extends Vault {

@@ -7,10 +7,10 @@ import {
   type SettledCode,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type Store } from '@strongroom/platform'
-import { badParameter, shown } from '../errors.ts'
+import { badParameter, shown } from '../core/errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { vaultItself, whoOf, type By } from '../log/who.ts'
-import { isVaultName } from '../objects/names.ts'
+import { isVaultName } from '../core/names.ts'
 import { parseVaultChange } from './definition.ts'
 import type { VaultRepository } from './repository.ts'
 import { deletedVaultRecordOf, vaultRecordOf, type StoredVault } from './vault.ts'
@@ -201,7 +201,9 @@ function checkVaultName(given: string): string {
   if (isVaultName(name)) return name
   throw new ServiceError({
     code: 'VaultNameNotValid',
-    message: `The vault name '${shown(given)}' is invalid. A vault's name must be between 3-24 alphanumeric characters. ${nameRule} Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742`,
+    message:
+      `The vault name '${shown(given)}' is invalid. A vault's name must be between 3-24 alphanumeric characters. ` +
+      `${nameRule} Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742`,
     target: 'name',
     expected: '3 to 24 letters, digits and single hyphens, beginning with a letter',
     found: shown(given),
@@ -212,7 +214,10 @@ function checkVaultName(given: string): string {
 function nameInUse(name: string): ServiceError {
   return new ServiceError({
     code: 'VaultAlreadyExists',
-    message: `The vault name '${name}' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state.`,
+    message:
+      `The vault name '${name}' is already in use. Vault names are globally unique so it is possible that the name ` +
+      'is already taken. If you are sure that the vault name was not taken then it is possible that a vault with ' +
+      'the same name was recently deleted but not purged after being placed in a recoverable state.',
     target: name,
     remedy: 'Use another name.',
   })

@@ -37,8 +37,11 @@ async function followed(
       if (line !== undefined && !said.has(line)) say(line)
       said.add(line ?? '')
     }
+    const still = carries.map(({ resourceId }) => nameOfVm(resourceId)).join(', ')
     if (carries.length !== left)
-      say(`${all - carries.length} of ${all} VMs have left ${host.name}${carries.length === 0 ? '.' : `; on it still: ${carries.map(({ resourceId }) => nameOfVm(resourceId)).join(', ')}`}`) // prettier-ignore
+      say(
+        `${all - carries.length} of ${all} VMs have left ${host.name}${still === '' ? '.' : `; on it still: ${still}`}`,
+      )
     left = carries.length
     if (left === 0 || host.state !== 'Draining') return host
   }
@@ -47,9 +50,13 @@ async function followed(
 export const drain: Command = {
   words: ['host', 'drain'],
   args: ['<name>'],
+  names: 'host',
   summary: 'move VMs off a host by stopping and starting them, and place no new ones there',
   options: [
-    { flags: '--notice <minutes>', summary: 'leave running VMs where they are for that long, unless their owners approve earlier; none by default' }, // prettier-ignore
+    {
+      flags: '--notice <minutes>',
+      summary: 'leave running VMs where they are for that long, unless their owners approve earlier; none by default',
+    },
     { flags: '--no-wait', summary: 'do not wait until they have left' },
   ],
   examples: ['strongroom host drain rack-1', 'strongroom host drain rack-1 --notice 30 --no-wait'],

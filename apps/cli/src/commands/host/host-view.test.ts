@@ -61,9 +61,14 @@ describe('a host', () => {
 
   it('that is drained names what each VM waits for, and how it need not', () => {
     const move = { status: 'Scheduled', notBefore, approved: false } as const
-    expect(waiting(vm('web', { move: { ...move, waitsFor: 'notice' } }))).toBe(`web moves at ${notBefore}, or when its owner approves: az vm perform-maintenance`) // prettier-ignore
-    expect(waiting(vm('web', { move: { ...move, waitsFor: 'set' } }))).toBe('web moves once the other VMs of its set run') // prettier-ignore
+    expect(waiting(vm('web', { move: { ...move, waitsFor: 'notice' } }))).toBe(
+      `web moves at ${notBefore}, or when its owner approves: az vm perform-maintenance`,
+    )
+    expect(waiting(vm('web', { move: { ...move, waitsFor: 'set' } }))).toBe(
+      'web moves once the other VMs of its set run',
+    )
     expect(waiting(vm('web', { move: { ...move, waitsFor: 'room' } }))).toBe('web moves once another host has room')
-    for (const none of [{ move }, { move: { ...move, status: 'Started' } }, {}]) expect(waiting(vm('web', none))).toBeUndefined() // prettier-ignore
+    for (const none of [{ move }, { move: { ...move, status: 'Started' } }, {}])
+      expect(waiting(vm('web', none))).toBeUndefined()
   })
 })

@@ -1,6 +1,6 @@
 import type { HostView, ShownHost } from '@strongroom/contract'
 import type { ArmClient } from '../../client/arm.ts'
-import { renderTable, type Result } from '../../core/output.ts'
+import { tableLines, type Result } from '../../core/output.ts'
 
 export const hostsVersion = '2026-11-01'
 export const hostPathOf = (arm: ArmClient, name: string): string =>
@@ -48,7 +48,11 @@ const waits = { set: 'once its set runs', room: 'once another host has room' }
 function movesOf(move: Carried['move']): string {
   if (move === undefined) return ''
   if (move.status === 'Started') return 'now'
-  return move.waitsFor === 'set' || move.waitsFor === 'room' ? waits[move.waitsFor] : move.approved ? 'now' : move.notBefore // prettier-ignore
+  return move.waitsFor === 'set' || move.waitsFor === 'room'
+    ? waits[move.waitsFor]
+    : move.approved
+      ? 'now'
+      : move.notBefore
 }
 
 /** How a host is, and what it carries. */
@@ -60,7 +64,12 @@ export function shownHost(host: ShownHost): Result {
     ['joined', host.joinedAt],
     ['region', host.zone === undefined ? host.region : `${host.region}, zone ${host.zone}`],
     ['silicon', host.tees?.join(', ')],
-    ['labels', Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(', ') || undefined], // prettier-ignore
+    [
+      'labels',
+      Object.entries(labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(', ') || undefined,
+    ],
     ['cores', host.capacity && `${coresOf(host)} reserved`],
     ['memory', host.capacity && `${memoryOf(host)} reserved`],
     ['VMs', host.vms === undefined ? undefined : String(host.vms)],
@@ -70,7 +79,7 @@ export function shownHost(host: ShownHost): Result {
     lines: [
       host.name,
       ...facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name}: ${value}`])),
-      ...(carries.length === 0 ? [] : ['', renderTable(carriedColumns, carries.map(carriedRow))]),
+      ...(carries.length === 0 ? [] : ['', ...tableLines(carriedColumns, carries.map(carriedRow))]),
     ],
   }
 }

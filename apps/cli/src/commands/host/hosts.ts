@@ -76,6 +76,7 @@ const list: Command = {
 const show: Command = {
   words: ['host', 'show'],
   args: ['<name>'],
+  names: 'host',
   summary: 'show how a host is, and what it carries',
   watchable: true,
   run: async (context) => {
@@ -87,6 +88,7 @@ const show: Command = {
 const resume: Command = {
   words: ['host', 'resume'],
   args: ['<name>'],
+  names: 'host',
   summary: 'place VMs on a drained host again',
   run: async (context) => {
     const arm = new ArmClient(await context.connect())
@@ -97,6 +99,7 @@ const resume: Command = {
 const remove: Command = {
   words: ['host', 'remove'],
   args: ['<name>'],
+  names: 'host',
   summary: 'remove a host from the fleet and revoke its key',
   options: [{ flags: '-y, --yes', summary: 'do not ask for confirmation' }],
   run: async (context) => {

@@ -1,13 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { backupNamespace, backupStatement, type BackupStatus } from '@strongroom/contract'
+import { backupNamespace, backupStatement, type BackupManifest, type BackupStatus } from '@strongroom/contract'
 import { readBackupManifest } from '@strongroom/contract/backup-manifest'
 import { verifyBackupReport } from '@strongroom/trust'
+import type { Connection } from '../../core/connection.ts'
 import { beginBackup, finishBackup, readFolder, sha256, sizeOfFolder, type StoredBackup } from '../../backup/folder.ts'
 import { readRecipient } from '../../backup/recipient.ts'
 import { fetchDisk, fetchFile, store } from '../../backup/transfer.ts'
 import { apiVersions, type ArmClient } from '../../client/arm.ts'
-import { connect, type Connection } from '../../client/connection.ts'
+import { connect } from '../../client/connection.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { personalSshKey, readPublicKeys } from '../../core/ssh-key.ts'
@@ -17,6 +18,8 @@ import { fetchVm, groupOption, openVm } from './resource.ts'
 import { fetchEvidence, judgeTrust } from './trust.ts'
 
 const pollMilliseconds = 500
+/** Of the report, TDX alone. */
+const quoteFile = 'attestation-quote'
 /** How long the owner's statement is valid; copying may take longer. */
 const statementMs = 15 * 60_000
 
@@ -34,6 +37,7 @@ export const vaultStateOption = {
 export const backupCommand: Command = {
   words: ['vm', 'backup'],
   args: ['<name>'],
+  names: 'vm',
   summary: 'back up a running VM for your own key: disks, vTPM and UEFI variables as they are at one moment',
   options: [
     groupOption,
@@ -64,8 +68,13 @@ export const backupCommand: Command = {
     const { vmId } = (await fetchVm(arm, path)).properties
     requireSameVm(before, vmId)
     // The host could have replaced an untrusted VM.
-    if (!(await judgeTrust(context, vm)).trusted) throw notTrusted(vm.name)
-    const statement = backupStatement({ vmId, recipient: recipient.spkiSha256, expires: new Date(Date.now() + statementMs) }) // prettier-ignore
+    const trust = await judgeTrust(context, vm)
+    if (!trust.trusted || trust.vmId.toUpperCase() !== vmId.toUpperCase()) throw notTrusted(vm.name)
+    const statement = backupStatement({
+      vmId,
+      recipient: recipient.spkiSha256,
+      expires: new Date(Date.now() + statementMs),
+    })
     const signature = await keygenSign(keyPath, statement, backupNamespace)
     const body = { recipient: recipient.request, statement, signature: bare(signature) }
     const begun = (await arm.send('POST', `${path}/createBackup`, apiVersions.compute, body)).json as BackupStatus
@@ -75,29 +84,39 @@ export const backupCommand: Command = {
     const jws = Buffer.from(await fetchFile(https, made.addresses, 'manifest.jws')).toString('utf8')
     const [manifest, digest] = [readBackupManifest(jws), sha256(jws)]
     const report = await fetchFile(https, made.addresses, 'attestation')
-    const roots = await loadRoots(context.paths.state)
-    const link = await verifyBackupReport({ evidence: await fetchEvidence(arm, path), report, manifest: digest, roots, at: new Date() }) // prettier-ignore
+    const quote =
+      made.addresses?.[quoteFile] === undefined ? undefined : await fetchFile(https, made.addresses, quoteFile)
+    const roots = await loadRoots(context.paths)
+    const link = await verifyBackupReport({
+      evidence: await fetchEvidence(arm, path),
+      vmId,
+      report,
+      quote,
+      manifest: digest,
+      roots,
+      at: new Date(),
+    })
     if (link.outcome !== 'verified' || manifest.recipient.spkiSha256 !== recipient.spkiSha256)
       throw notOfThisVm(vm.name, link.why)
     await store(partial, 'manifest.jws', Buffer.from(jws))
     await store(partial, 'attestation', report)
-    let fetched = 0
-    const last = before.at(-1)
-    for (const { name, sha256: wanted } of manifest.files) {
-      if (last?.manifest.files.some((file) => file.name === name && file.sha256 === wanted) === true) continue
-      const bytes = await fetchFile(https, made.addresses, name)
-      if (sha256(bytes) !== wanted) throw notOfThisVm(vm.name, `${name} is not that of the manifest.`)
-      await store(partial, name, bytes)
-    }
-    for (const { name, sizeBytes, digest: wanted } of manifest.disks) {
-      const digests = Buffer.from(await fetchFile(https, made.addresses, `${name}.digests`))
-      if (sha256(digests) !== wanted) throw notOfThisVm(vm.name, `${name}.digests is not that of the manifest.`)
-      await store(partial, `${name}.digests`, digests)
-      const url = made.addresses?.[`${name}.raw`] ?? ''
-      const base = last?.digests.get(name)
-      fetched += await fetchDisk({ https, url, name, sizeBytes, digests, base, directory: partial })
-    }
-    const directory = await finishBackup({ partial, folder, sequence: before.length, digest, base: last?.digest, keyPath }) // prettier-ignore
+    if (quote !== undefined) await store(partial, quoteFile, quote)
+    const fetched = await fetchPieces({
+      https,
+      addresses: made.addresses,
+      manifest,
+      last: before.at(-1),
+      partial,
+      vm: vm.name,
+    })
+    const directory = await finishBackup({
+      partial,
+      folder,
+      sequence: before.length,
+      digest,
+      base: before.at(-1)?.digest,
+      keyPath,
+    })
     const bytes = await sizeOfFolder(directory)
     return {
       data: {
@@ -113,7 +132,8 @@ export const backupCommand: Command = {
         copiedIncrementally: made.incremental,
       },
       lines: [
-        `Backup ${before.length} of ${vm.name} in ${directory}: made at ${manifest.madeAt}, ${mebibytes(bytes)}, ${mebibytes(fetched)} of it from ${manifest.disks.length === 1 ? 'its disk' : 'its disks'}.`,
+        `Backup ${before.length} of ${vm.name} in ${directory}: made at ${manifest.madeAt}, ${mebibytes(bytes)}, ` +
+          `${mebibytes(fetched)} of it from ${manifest.disks.length === 1 ? 'its disk' : 'its disks'}.`,
         `Only the private half of the key ${recipient.spkiSha256.slice(0, 16)}… opens it. Consistent as after a loss of power.`,
         ...(incremental && made.incremental !== true
           ? ['The VM was restarted since the backup before: its host read the whole disk to find what changed.']
@@ -121,6 +141,34 @@ export const backupCommand: Command = {
       ],
     }
   },
+}
+
+/** Fetches the files and disks of the manifest into the new folder, without what the backup before has. @returns bytes of disks */
+async function fetchPieces(o: {
+  https: Connection['https']
+  addresses: BackupStatus['addresses']
+  manifest: BackupManifest
+  last: StoredBackup | undefined
+  partial: string
+  vm: string
+}): Promise<number> {
+  const { https, addresses, manifest, last, partial } = o
+  for (const { name, sha256: wanted } of manifest.files) {
+    if (last?.manifest.files.some((file) => file.name === name && file.sha256 === wanted) === true) continue
+    const bytes = await fetchFile(https, addresses, name)
+    if (sha256(bytes) !== wanted) throw notOfThisVm(o.vm, `${name} is not that of the manifest.`)
+    await store(partial, name, bytes)
+  }
+  let fetched = 0
+  for (const { name, sizeBytes, digest: wanted } of manifest.disks) {
+    const digests = Buffer.from(await fetchFile(https, addresses, `${name}.digests`))
+    if (sha256(digests) !== wanted) throw notOfThisVm(o.vm, `${name}.digests is not that of the manifest.`)
+    await store(partial, `${name}.digests`, digests)
+    const url = addresses?.[`${name}.raw`] ?? ''
+    const base = last?.digests.get(name)
+    fetched += await fetchDisk({ https, url, name, sizeBytes, digests, base, directory: partial })
+  }
+  return fetched
 }
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
@@ -155,7 +203,11 @@ async function followBackup(context: CommandContext, arm: ArmClient, path: strin
     for (const { name } of status.steps.slice(told)) context.say(name)
     told = status.steps.length
     if (status.id !== id)
-      throw new CliError({ code: 'BackupNotFound', message: 'Another backup of this VM was begun meanwhile.', remedy: 'Repeat the command.' }) // prettier-ignore
+      throw new CliError({
+        code: 'BackupNotFound',
+        message: 'Another backup of this VM was begun meanwhile.',
+        remedy: 'Repeat the command.',
+      })
     if (status.state === 'Succeeded') return status
     if (status.state === 'Failed')
       throw CliError.fromDetail(

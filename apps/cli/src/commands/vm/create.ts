@@ -3,10 +3,19 @@ import { textOption, type Command, type CommandContext } from '../../core/comman
 import { contentOf } from '../../core/file-content.ts'
 import { personalSshKey, readPublicKeys } from '../../core/ssh-key.ts'
 import { askedWith, rememberAsked } from '../../trust/asked-settings.ts'
-import { defaultAdmin, referenceImage, sizeFor, vmBody, vmPath, type VmRequest } from '../../up/vm-request.ts'
-import { exists, prepareNetwork, takeBack } from '../../up/vm-network.ts'
+import { readTrustAnchors } from '../../trust/roots.ts'
+import { rememberName } from '../../trust/known-names.ts'
+import {
+  defaultAdmin,
+  referenceImage,
+  sendNewVm,
+  sizeFor,
+  vmBody,
+  vmPath,
+  type VmRequest,
+} from '../../up/vm-request.ts'
 import { firmwareUpdatesOf, firmwareUpdatesOption } from './update.ts'
-import { columns, fetchVm, groupOf, newGroupOption, noWaitOption, operate, row, type VmResource } from './resource.ts'
+import { columns, fetchVm, followed, groupOf, newGroupOption, noWaitOption, row, type VmResource } from './resource.ts'
 
 export const createCommand: Command = {
   words: ['vm', 'create'],
@@ -40,7 +49,8 @@ export const createCommand: Command = {
     {
       flags: '--attestation-provider <id>',
       summary:
-        'resource id of your own attestation provider, or the name of one of another origin; only that provider can attest the VM; by default the region’s',
+        'resource id of your own attestation provider, or the name of one of another origin; only that provider ' +
+        'can attest the VM; by default the region’s',
     },
     firmwareUpdatesOption,
     { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
@@ -88,16 +98,13 @@ export const createCommand: Command = {
       ...(firmware !== undefined && { firmwareUpdates: firmware }),
       ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
     }
-    const made = await prepareNetwork(arm, request)
-    try {
-      await operate(context, arm, { method: 'PUT', path, body: vmBody(arm, request) })
-    } catch (error) {
-      // A VM that was accepted and failed stays, for inspection; a refused one leaves nothing.
-      if (!(await exists(arm, path))) await takeBack(arm, made)
-      throw error
-    }
+    // Before there is anything to trust: whoever exchanges the roots afterwards is found out.
+    await readTrustAnchors(context.paths)
+    const accepted = await sendNewVm(arm, request, async () => vmBody(arm, request))
+    // Before the wait: a creation that fails or is interrupted can be repeated by a start.
+    await rememberRequest(context, await fetchVm(arm, path), request)
+    await followed(context, arm, accepted)
     const vm = await fetchVm(arm, path)
-    await rememberRequest(context, vm, request)
     return { data: vm, table: { columns, rows: [row(vm)] } }
   },
 }
@@ -108,15 +115,29 @@ export async function rememberRequest(
   vm: VmResource,
   request: Pick<
     VmRequest,
-    'adminUsername' | 'sshPublicKeys' | 'customData' | 'image' | 'secureBoot' | 'encryption' | 'firmwareUpdates'
+    | 'adminUsername'
+    | 'sshPublicKeys'
+    | 'customData'
+    | 'image'
+    | 'secureBoot'
+    | 'encryption'
+    | 'firmwareUpdates'
+    | 'diskEncryptionSet'
   >,
 ): Promise<void> {
   const customData = request.customData === undefined ? undefined : Buffer.from(request.customData, 'base64')
-  const { image, secureBoot, encryption: asked, firmwareUpdates } = request
+  const { image, secureBoot, encryption: asked, firmwareUpdates, diskEncryptionSet } = request
   await rememberAsked(context.paths.config, vm.properties.vmId, {
     ...askedWith({ ...request, customData }),
-    vm: { image, secureBoot, encryption: asked, ...(firmwareUpdates !== undefined && { firmwareUpdates }) },
+    vm: {
+      image,
+      secureBoot,
+      encryption: asked,
+      ...(firmwareUpdates !== undefined && { firmwareUpdates }),
+      ...(diskEncryptionSet !== undefined && { diskEncryptionSet }),
+    },
   })
+  await rememberName(context.paths.config, vm.id, { vmId: vm.properties.vmId })
 }
 
 /** A file's content in base64. */

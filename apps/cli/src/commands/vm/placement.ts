@@ -61,6 +61,9 @@ export function reasons(why: PlacementExplanation): string[] {
     `  hosts: ${considered}, ${fitting} of which could carry it`,
     ...chosenLines(why),
     ...(moved === undefined ? [] : [`  ${movedLine(moved)}`]),
-    ...ruledOut.map(({ reason, count, hosts }) => `  ${count} could not, ${because[reason]}: ${hosts.join(', ')}${hosts.length < count ? ', …' : ''}`), // prettier-ignore
+    ...ruledOut.map(
+      ({ reason, count, hosts }) =>
+        `  ${count} could not, ${because[reason]}: ${hosts.join(', ')}${hosts.length < count ? ', …' : ''}`,
+    ),
   ]
 }

@@ -1,4 +1,5 @@
 import type { FirmwareUpdates, ImageReference } from '@strongroom/contract'
+import type { Response } from '../../core/connection.ts'
 import { ArmClient, apiVersions } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type CommandContext, type Option } from '../../core/command.ts'
@@ -139,13 +140,14 @@ export async function operate(
   arm: ArmClient,
   request: { method: string; path: string; body?: unknown },
 ): Promise<void> {
-  const { method, path, body } = request
-  if (context.options['wait'] === false) {
-    await arm.send(method, path, apiVersions.compute, body)
-    return
-  }
+  await followed(context, arm, await arm.send(request.method, request.path, apiVersions.compute, request.body))
+}
+
+/** Follows an accepted request to its end unless `--no-wait` was given. */
+export async function followed(context: CommandContext, arm: ArmClient, accepted: Response): Promise<void> {
+  if (context.options['wait'] === false) return
   const terminal = context.format === 'table' && process.stderr.isTTY ? process.stderr : undefined
-  await arm.run(method, path, apiVersions.compute, body, createProgress(context.say, terminal).onSteps())
+  await arm.follow(accepted, createProgress(context.say, terminal).onSteps())
 }
 
 /** The VM as a row, as it is now. */

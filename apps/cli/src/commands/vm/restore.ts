@@ -10,16 +10,16 @@ import { chunksOf, readBeside, readFolder, type StoredBackup } from '../../backu
 import { unwrapDataKey } from '../../backup/recipient.ts'
 import { sendDisk, sendFile } from '../../backup/transfer.ts'
 import { apiVersions, ArmClient } from '../../client/arm.ts'
-import type { Response } from '../../client/https.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { personalSshKey, readPublicKeys } from '../../core/ssh-key.ts'
 import { recallAsked, rememberAsked } from '../../trust/asked-settings.ts'
+import { rememberName } from '../../trust/known-names.ts'
 import { ownFirmware } from '../../trust/firmware.ts'
 import { loadRoots } from '../../trust/roots.ts'
 import { createProgress } from '../../up/progress.ts'
-import { exists, groupPath, prepareNetwork, takeBack } from '../../up/vm-network.ts'
-import { vmBody, vmPath } from '../../up/vm-request.ts'
+import { groupPath } from '../../up/vm-network.ts'
+import { sendNewVm, vmBody, vmPath } from '../../up/vm-request.ts'
 import { vaultOf, vaultStateOption } from './backup.ts'
 import { columns, fetchVm, groupOf, newGroupOption, row } from './resource.ts'
 
@@ -46,7 +46,10 @@ export const restoreCommand: Command = {
   run: async (context) => {
     const backups = await chosenBackups(context)
     const backup = backups.at(-1)!
-    const dataKey = await unwrapDataKey(backup.manifest, { privateKey: textOption(context, 'privateKey'), vault: await vaultOf(context) }) // prettier-ignore
+    const dataKey = await unwrapDataKey(backup.manifest, {
+      privateKey: textOption(context, 'privateKey'),
+      vault: await vaultOf(context),
+    })
     try {
       // Finds whatever the storage altered before anything is created.
       for (const { name } of backup.manifest.disks) for await (const _chunk of chunksOf(backups, name));
@@ -118,21 +121,11 @@ async function restore(context: CommandContext, o: Opened): ReturnType<Command['
   const { encryption, secureBoot } = manifest.vm
   const size = textOption(context, 'size') ?? manifest.vm.size
   const request = { name, group: groupOf(context), size, encryption, secureBoot, image, adminUsername, sshPublicKeys }
-  const made = await prepareNetwork(arm, request)
-  let accepted: Response
-  try {
-    const of = { arm, https: connection.https, group: groupPath(arm, request.group), vmName: name, backups: o.backups }
+  const of = { arm, https: connection.https, group: groupPath(arm, request.group), vmName: name, backups: o.backups }
+  const accepted = await sendNewVm(arm, request, async (made) => {
     const dataDisks = await restoreDataDisks({ ...of, created: (id) => void made.push(id) })
-    accepted = await arm.send(
-      'PUT',
-      path,
-      apiVersions.compute,
-      restoredBody(vmBody(arm, request), backup.jws, dataDisks),
-    )
-  } catch (error) {
-    if (!(await exists(arm, path))) await takeBack(arm, made)
-    throw error
-  }
+    return restoredBody(vmBody(arm, request), backup.jws, dataDisks)
+  })
   const { vmId } = (await fetchVm(arm, path)).properties
   const offer = await awaitOffer(arm, path)
   const { links, transferKey } = await verifyRestoreOffer({
@@ -140,7 +133,7 @@ async function restore(context: CommandContext, o: Opened): ReturnType<Command['
     vmId,
     size,
     manifest: backup.digest,
-    roots: await loadRoots(context.paths.state),
+    roots: await loadRoots(context.paths),
     firmware: await ownFirmware(textOption(context, 'firmware')),
     at: new Date(),
   })
@@ -161,12 +154,17 @@ async function restore(context: CommandContext, o: Opened): ReturnType<Command['
   const bytes = await sendDisk(https, offer.addresses['os.raw'] ?? '', o.backups, 'os')
   context.say(`${(bytes / 2 ** 20).toFixed(1)} MiB of the disk written.`)
   const envelope = publicEncrypt(
-    { key: createPublicKey({ key: transferKey, format: 'jwk' }), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, // prettier-ignore
+    {
+      key: createPublicKey({ key: transferKey, format: 'jwk' }),
+      padding: constants.RSA_PKCS1_OAEP_PADDING,
+      oaepHash: 'sha256',
+    },
     Buffer.concat([o.dataKey, Buffer.from(backup.digest, 'hex')]),
   )
   await arm.send('POST', `${path}/completeRestore`, apiVersions.compute, { envelope: envelope.toString('base64url') })
   const terminal = context.format === 'table' && process.stderr.isTTY ? process.stderr : undefined
   await rememberRestored(context, vmId, { ...o, image, settled })
+  await rememberName(context.paths.config, path, { vmId })
   await arm.follow(accepted, createProgress(context.say, terminal).onSteps())
   const vm = await fetchVm(arm, path)
   return { data: vm, table: { columns, rows: [row(vm)] } }

@@ -26,6 +26,7 @@ import { textOption, type Command } from '../../core/command.ts'
 import { contentOf } from '../../core/file-content.ts'
 import { groupOption, openVm } from './resource.ts'
 import { fetchEvidence } from './trust.ts'
+import { ownCommand } from '../../core/own-name.ts'
 
 /** Secure Boot variables of a boot, as its event log has them, and the entry of db that accepted the boot file. */
 interface BootVariables {
@@ -82,6 +83,7 @@ export const secureBootCommands: Command[] = [
   {
     words: ['vm', 'secure-boot'],
     args: ['<name>'],
+    names: 'vm',
     summary: 'show the Secure Boot variables of the last boot, and PCR 7 as a signed update would make it',
     options: [
       groupOption,
@@ -106,6 +108,7 @@ export const secureBootCommands: Command[] = [
   {
     words: ['vm', 'update-secure-boot'],
     args: ['<name>', '<variable>', '<file>'],
+    names: 'vm',
     summary: 'give a VM a signed update (.auth) of PK, KEK, db or dbx, which its next boot takes',
     options: [groupOption],
     examples: ['strongroom vm update-secure-boot first dbx DBXUpdate.bin'],
@@ -121,7 +124,7 @@ export const secureBootCommands: Command[] = [
         lines: [
           `The next boot of ${name} takes the update of ${variable}, ${after.says}.`,
           `  PCR 7      ${after.register}`,
-          `Restart it: strongroom vm restart ${name}`,
+          `Restart it: ${ownCommand(`vm restart ${name}`)}`,
         ],
       }
     },

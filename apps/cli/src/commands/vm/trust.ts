@@ -1,20 +1,26 @@
-import { isDeepStrictEqual } from 'node:util'
-import { guestFirmwarePath, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
+import { guestFirmwarePath, imageText, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
 import {
   askedByRecord,
+  firstUseWarnings,
   providerIdOf,
+  type AskedFirmware,
   type AskedImage,
   type AskedProvider,
   type BootPins,
   type SettingsReference,
 } from '@strongroom/trust'
 import { apiVersions, type ArmClient } from '../../client/arm.ts'
+import { publicNames } from '../../client/public-names.ts'
+import { whileBusy } from '../../core/busy.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { contentOf } from '../../core/file-content.ts'
 import type { Result } from '../../core/output.ts'
 import { readPublicKeys } from '../../core/ssh-key.ts'
-import { askedWith, recallAsked, rememberAsked, type AskedVm } from '../../trust/asked-settings.ts'
+import { askedWith, recallAsked, settingsOf, type AskedVm } from '../../trust/asked-settings.ts'
+import { askGuest } from '../../trust/ask-guest.ts'
+import { recallName } from '../../trust/known-names.ts'
+import { pinBoot } from '../../trust/pin-boot.ts'
 import { trustResult } from '../../trust/report.ts'
 import { defaultAdmin, imageReference } from '../../up/vm-request.ts'
 import { fleetPlacement } from './placement.ts'
@@ -23,87 +29,135 @@ import { fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedEvidence
 
-/** Verifies the host's record of the VM's last boot against what was requested. */
+/** Verifies the host's record of the VM's last boot against what was requested, and asks the guest that runs now. */
 export async function judgeTrust(
   context: CommandContext,
-  o: { arm: ArmClient; path: string; name: string },
-): Promise<{ result: Result; trusted: boolean; pin: () => Promise<void> }> {
+  o: { arm: ArmClient; path: string; name: string; now?: (doing: string) => void },
+): Promise<{ result: Result; trusted: boolean; vmId: string; pin: () => Promise<void> }> {
+  const { now = () => undefined } = o
+  now('fetching the evidence of the last boot')
   const { fetchKeySet, verifiers, server } = await context.connect()
+  // Asked first: it answers, or does not, while the evidence is fetched and verified.
+  const askedGuest = askGuest(o.arm, o.path)
   const vm = await fetchVm(o.arm, o.path)
   const stated = await statedSettings(context)
   const { asked, ...retrieved } = await fetchEvidence(o.arm, o.path)
   const evidence: AnyBootEvidence = retrieved
-  const made = await recallAsked(context.paths.config, vm.properties.vmId)
+  const { vmId } = vm.properties
+  const made = await recallAsked(context.paths.config, vmId)
+  const warnings = firstUseWarnings({
+    vmId,
+    known: await recallName(context.paths.config, o.path),
+    pinned: made?.pins !== undefined,
+    recorded: made !== undefined,
+  })
+  for (const { code, message } of warnings) context.say(`WARNING ${code}: ${message}`)
   const restored = made?.restored && {
     manifest: made.restored.manifest,
     settled: Buffer.from(made.restored.settled, 'base64url'),
   }
-  const settings: SettingsReference | undefined =
+  const settings =
     stated ??
-    (restored && { by: 'backup', settled: restored.settled }) ??
-    (made && { by: 'creator', asked: made }) ??
-    (asked === undefined ? undefined : { by: 'resource manager', asked })
+    (restored && ({ by: 'backup', settled: restored.settled } as const)) ??
+    storedSettings(made) ??
+    (asked === undefined ? undefined : ({ by: 'resource manager', asked } as const))
   const document = await measurementsOption(context)
   const record = askedByRecord(vm)
+  now('verifying each link, and waiting for the guest that runs now')
   const found = await trustResult({
     name: o.name,
     evidence,
     ...record,
-    encryption: made?.vm?.encryption ?? record.encryption,
+    ...askedEncryption(context, record, made),
     firmware: textOption(context, 'firmware'),
-    askedFirmware: {
-      updates: made?.vm?.firmwareUpdates ?? record.askedFirmware?.updates,
-      pinned: made?.pins?.firmware,
-    },
+    askedFirmware: askedFirmware(record.askedFirmware, made),
     image: askedImage(record.image, made),
     measurements: document,
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
     volume: made?.pins?.volume,
     // Someone who created it without a backup detects a restore by others.
-    restored: restored ?? (made && null),
+    restored: restored ?? (made !== undefined && made.firstSeen === undefined ? null : undefined),
+    warnings,
     verifiers,
-    mapsAzureProviders: server.mapsAzureProviders === true,
+    mapsAzureProviders: server.mapsAzureProviders === true || (await answersAzureNames(context)),
     asked: await askedProvider(o.arm, vm),
     settings,
-    stateDir: context.paths.state,
+    paths: context.paths,
+    typed: context.typed,
+    askedGuest,
+    sshHostKey: pinnedHostKey(context, made),
     at: new Date(),
     fetchKeySet,
   })
-  return { ...found, pin: async () => await pinFirst(context, vm.properties.vmId, made, found.pins) }
+  const of = { id: o.path, vmId, name: o.name, seen: found.pins, firstSeen: firstSeenOf(vm, evidence) }
+  return { ...found, pin: async () => await pin(context, of) }
 }
 
-/**
- * The first boot that its creator trusts determines what every later one must run and open; the highest boot-file
- * generation and the number of updates of Secure Boot variables, that nothing before them comes back. Firmware is pinned
- * too: a boot is trusted only with firmware that the signed list and its owner allow after the last one.
- */
-async function pinFirst(
+/** Whether Azure's names of the shared providers mean this installation's now. */
+const answersAzureNames = async (context: CommandContext): Promise<boolean> =>
+  await publicNames(context.paths.state, 'show').then(
+    ({ open }) => open,
+    () => false,
+  )
+
+const askedEncryption = (
   context: CommandContext,
-  vmId: string,
+  record: ReturnType<typeof askedByRecord>,
   made: AskedVm | undefined,
-  seen: BootPins | undefined,
+): Pick<ReturnType<typeof askedByRecord>, 'encryption' | 'diskEncryptionSet'> => ({
+  encryption: made?.vm?.encryption ?? record.encryption,
+  diskEncryptionSet:
+    textOption(context, 'diskEncryptionSet') ?? made?.vm?.diskEncryptionSet ?? record.diskEncryptionSet,
+})
+
+/** None if the caller changed the key. */
+const pinnedHostKey = (context: CommandContext, made: AskedVm | undefined): string | undefined =>
+  context.options['newHostKey'] === true ? undefined : made?.pins?.sshHostKey
+
+const askedFirmware = (record: AskedFirmware | undefined, made: AskedVm | undefined): AskedFirmware => ({
+  updates: made?.vm?.firmwareUpdates ?? record?.updates,
+  pinned: made?.pins?.firmware,
+})
+
+function storedSettings(made: AskedVm | undefined): SettingsReference | undefined {
+  if (made?.firstSeen !== undefined)
+    return { by: 'first boot', settled: Buffer.from(made.firstSeen.settled, 'base64url') }
+  const asked = made && settingsOf(made)
+  return asked && { by: 'creator', asked }
+}
+
+/** Pins what the boot showed, and says so: nobody else's statement replaces what was pinned before. */
+async function pin(
+  context: CommandContext,
+  o: { id: string; vmId: string; name: string; seen: BootPins | undefined; firstSeen: AskedVm | undefined },
 ): Promise<void> {
-  if (made === undefined || seen === undefined) return
-  const generation = Math.max(seen.generation ?? 0, made.pins?.generation ?? 0)
-  const variableUpdates = Math.max(seen.variableUpdates ?? 0, made.pins?.variableUpdates ?? 0)
-  const { firmware } = seen
-  const pins = {
-    ...seen,
-    ...made.pins,
-    ...(generation > 0 && { generation }),
-    ...(variableUpdates > 0 && { variableUpdates }),
-    ...(firmware !== undefined && { firmware }),
+  if (o.seen === undefined) return
+  const lines = await pinBoot(context.paths.config, { ...o, seen: o.seen, at: new Date() })
+  if (lines.length === 0) return
+  context.say(`Pinned from now on, as first seen: every later boot of ${o.name} (vmId ${o.vmId}) is compared with`)
+  for (const line of lines) context.say(`  ${line}`)
+}
+
+/** What is recorded of a VM that was not created here; undefined if the guest showed nothing of its accounts and keys. */
+function firstSeenOf(vm: VmResource, evidence: AnyBootEvidence): AskedVm | undefined {
+  if (evidence.settled === undefined) return undefined
+  const { image, secureBoot, encryption } = askedByRecord(vm)
+  const firstSeen = { at: new Date().toISOString(), settled: evidence.settled }
+  return {
+    firstSeen,
+    ...(image.reference !== undefined && { vm: { image: imageText(image.reference), secureBoot, encryption } }),
   }
-  if (isDeepStrictEqual(pins, made.pins)) return
-  await rememberAsked(context.paths.config, vmId, { ...made, pins })
-  context.say('Boot file, volume and firmware of this boot are saved: every later boot is compared with them.')
 }
 
 /** From the creator's own folder, else the resource manager's record. */
 const askedImage = (record: AskedImage, made: AskedVm | undefined): AskedImage =>
   made?.vm === undefined
     ? { ...record, ...keptOf(made) }
-    : { by: 'creator', reference: imageReference(made.vm.image), ...keptOf(made) }
+    : {
+        by: made.firstSeen === undefined ? 'creator' : 'first boot',
+        reference: imageReference(made.vm.image),
+        ...keptOf(made),
+      }
 
 const keptOf = (
   made: AskedVm | undefined,
@@ -185,10 +239,17 @@ export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<Ask
   }
 }
 
+/** For someone who changed it: otherwise a guest with another is refused. */
+export const newHostKeyOption = {
+  flags: '--new-host-key',
+  summary: 'if you changed the SSH host key in the guest: accept the measured one from now on',
+}
+
 export const trustCommand: Command = {
   words: ['vm', 'trust'],
   args: ['<name>'],
-  summary: 'verify the stored evidence of the last boot again and print the trust report',
+  names: 'vm',
+  summary: 'verify the evidence of the last boot again, ask the guest that runs now, and print the trust report',
   options: [
     groupOption,
     {
@@ -203,16 +264,22 @@ export const trustCommand: Command = {
       summary:
         'signed measurements of the image from `strongroom image measurements`, instead of those the host returns',
     },
+    { flags: '--disk-encryption-set <id>', summary: 'if you changed it since you created the VM' },
     { flags: '--secure-boot <on|off>', summary: 'if you changed it since you created the VM' },
     {
       flags: '--firmware <file>',
       summary: `firmware that the guest must have been launched with; by default Debian’s, ${guestFirmwarePath}`,
     },
+    newHostKeyOption,
   ],
   examples: ['strongroom vm trust first', 'strongroom vm trust first --ssh-key ~/.ssh/id_ed25519.pub'],
   run: async (context) => {
     const vm = await openVm(context)
-    const { result, trusted, pin } = await judgeTrust(context, vm)
+    const { result, trusted, pin } = await whileBusy({
+      say: context.say,
+      terminal: process.stderr.isTTY ? process.stderr : undefined,
+      work: async (now, say) => await judgeTrust({ ...context, say }, { ...vm, now }),
+    })
     await pin()
     if (!trusted) process.exitCode = exitCodes.notTrusted
     const placement = await fleetPlacement(vm.arm, vm.path)

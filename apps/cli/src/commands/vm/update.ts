@@ -2,13 +2,14 @@ import { firmwareUpdates, type FirmwareUpdates } from '@strongroom/contract'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../../core/command.ts'
 import { minutesOption } from '../../core/minutes-option.ts'
-import { recallAsked, rememberAsked } from '../../trust/asked-settings.ts'
+import { changeAsked } from '../../trust/asked-settings.ts'
 import { columns, fetchVm, groupOption, openVm, operate, row } from './resource.ts'
 
 export const firmwareUpdatesOption: Option = {
   flags: '--firmware-updates <rule>',
   summary:
-    'which of the installation’s listed firmware the VM may be launched with: Listed (never older in security than it ran; the default), Pinned (only what it ran last) or ListedOrOlder',
+    'which of the installation’s listed firmware the VM may be launched with: Listed (never older in security ' +
+    'than it ran; the default), Pinned (only what it ran last) or ListedOrOlder',
 }
 
 /** @throws CliError InvalidArgument */
@@ -28,7 +29,9 @@ export function firmwareUpdatesOf(context: CommandContext): FirmwareUpdates | un
 
 const noticeOption: Option = {
   flags: '--move-notice <minutes>',
-  summary: 'how long before a move to another host the VM’s guest and owner are informed, unless they approve it earlier (1 to 1440; 0: at once, the default)', // prettier-ignore
+  summary:
+    'how long before a move to another host the VM’s guest and owner are informed, unless they approve it earlier ' +
+    '(1 to 1440; 0: at once, the default)',
 }
 
 /** The parts of a VM that change while it runs. @throws CliError InvalidArgument */
@@ -55,6 +58,7 @@ function changesOf(context: CommandContext): { updates: FirmwareUpdates | undefi
 export const updateCommand: Command = {
   words: ['vm', 'update'],
   args: ['<name>'],
+  names: 'vm',
   summary: 'change which firmware a VM may be launched with, or how long before a move it is informed; it may run',
   options: [groupOption, firmwareUpdatesOption, noticeOption],
   examples: ['strongroom vm update first --firmware-updates Pinned', 'strongroom vm update first --move-notice 30'],
@@ -63,9 +67,12 @@ export const updateCommand: Command = {
     const { updates, properties } = changesOf(context)
     await operate(context, arm, { method: 'PATCH', path, body: { properties } })
     const vm = await fetchVm(arm, path)
-    const made = updates === undefined ? undefined : await recallAsked(context.paths.config, vm.properties.vmId)
-    if (updates !== undefined && made?.vm !== undefined)
-      await rememberAsked(context.paths.config, vm.properties.vmId, { ...made, vm: { ...made.vm, firmwareUpdates: updates } }) // prettier-ignore
+    if (updates !== undefined)
+      await changeAsked(
+        context.paths.config,
+        vm.properties.vmId,
+        (stored) => stored?.vm && { ...stored, vm: { ...stored.vm, firmwareUpdates: updates } },
+      )
     return { data: vm, table: { columns, rows: [row(vm)] } }
   },
 }

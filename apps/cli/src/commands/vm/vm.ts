@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process'
 import { ArmClient, apiVersions } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command } from '../../core/command.ts'
-import { personalSshKey } from '../../core/ssh-key.ts'
 import { groupPath, removeLeftovers } from '../../up/vm-network.ts'
 import { createCommand } from './create.ts'
 import {
   columns,
   eachVm,
-  fetchConnection,
   fetchVm,
   groupOption,
   noWaitOption,
@@ -20,6 +17,7 @@ import {
   type VmResource,
 } from './resource.ts'
 import { shownPlacement } from './placement.ts'
+import { sshCommand } from './ssh.ts'
 import { updateCommand } from './update.ts'
 import { waitCommand } from './wait.ts'
 
@@ -44,6 +42,7 @@ const list: Command = {
 const show: Command = {
   words: ['vm', 'show'],
   args: ['<name>'],
+  names: 'vm',
   summary: 'show one VM with its instance view',
   options: [groupOption, { flags: '--placement', summary: 'which host carries it, and why' }],
   run: async (context) => {
@@ -65,46 +64,11 @@ const show: Command = {
   },
 }
 
-const ssh: Command = {
-  words: ['vm', 'ssh'],
-  args: ['<name>', '[command...]'],
-  summary: 'open a shell in the guest, or run one command there',
-  options: [groupOption],
-  examples: ['strongroom vm ssh first', 'strongroom vm ssh first -- uname -a'],
-  run: async (context) => {
-    const { arm, path } = await openVm(context)
-    const { ssh: target } = await fetchConnection(arm, path)
-    // Identified by its id: a VM recreated under an old name has another host key.
-    const vm = await fetchVm(arm, path)
-    const key = await personalSshKey(context.paths.config)
-    const knownHosts = `${context.paths.state}/ssh-known-hosts`
-    const options = [
-      'IdentitiesOnly=yes',
-      `UserKnownHostsFile=${knownHosts}`,
-      'StrictHostKeyChecking=accept-new',
-      `HostKeyAlias=${vm.properties.vmId}`,
-      'LogLevel=ERROR',
-      // QEMU accepts connections for a hung guest: TCP alone never notices.
-      'ConnectTimeout=120',
-      'ServerAliveInterval=30',
-      'ServerAliveCountMax=4',
-    ].flatMap((option) => ['-o', option])
-    const args = ['-i', key.privatePath, ...options, '-p', String(target.port), `${target.user}@${target.host}`]
-    if (context.args.length > 1) args.push('--', ...context.args.slice(1))
-    const code = await new Promise<number>((done, fail) => {
-      const child = spawn('ssh', args, { stdio: 'inherit' })
-      child.once('error', fail)
-      child.once('exit', (value) => done(value ?? 255))
-    })
-    process.exitCode = code
-    return undefined
-  },
-}
-
 function powerCommand(word: string, action: string, summary: string): Command {
   return {
     words: ['vm', word],
     args: ['<names...>'],
+    names: 'vm',
     summary,
     options: [groupOption, noWaitOption],
     run: async (context) =>
@@ -118,8 +82,10 @@ function powerCommand(word: string, action: string, summary: string): Command {
 const remove: Command = {
   words: ['vm', 'delete'],
   args: ['<names...>'],
+  names: 'vm',
   summary:
-    'delete VMs with their disks, guest states and keys, and the interface, address and security group that `vm create` made: their data cannot be decrypted afterwards',
+    'delete VMs with their disks, guest states and keys, and the interface, address and security group that `vm ' +
+    'create` made: their data cannot be decrypted afterwards',
   options: [groupOption, { flags: '-y, --yes', summary: 'do not ask for confirmation' }, noWaitOption],
   run: async (context) => {
     if (context.options['yes'] !== true) {
@@ -143,7 +109,7 @@ export const vmCommands: Command[] = [
   createCommand,
   list,
   show,
-  ssh,
+  sshCommand,
   powerCommand('start', 'start', 'start a VM: attest, release, unlock, boot'),
   powerCommand('stop', 'powerOff', 'stop a VM; it stays allocated'),
   powerCommand('restart', 'restart', 'restart a VM'),

@@ -23,7 +23,10 @@ function hasCome(vm: VmResource, wanted: State): boolean {
       remedy: `Check \`strongroom vm show ${vm.name}\`.`,
     })
   }
-  return provisioningState === 'Succeeded' && (wanted === 'created' || statusOf(vm, 'PowerState')?.code === `PowerState/${wanted}`) // prettier-ignore
+  return (
+    provisioningState === 'Succeeded' &&
+    (wanted === 'created' || statusOf(vm, 'PowerState')?.code === `PowerState/${wanted}`)
+  )
 }
 
 function wantedState(context: CommandContext): State {
@@ -56,6 +59,7 @@ const isGone = (error: unknown): boolean => error instanceof CliError && error.e
 export const waitCommand: Command = {
   words: ['vm', 'wait'],
   args: ['<name>'],
+  names: 'vm',
   summary: 'wait until a VM is created, running, stopped, deallocated or deleted',
   options: [
     groupOption,

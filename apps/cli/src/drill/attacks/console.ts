@@ -1,7 +1,6 @@
 import { harmless, measured, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
-import { switchSecureBootOff } from './devices.ts'
 
 /** Commands that the attacker wants a shell to run, after an account’s name at a prompt and a word for a rescue shell. */
 async function typed(host: Host): Promise<Observation> {
@@ -15,10 +14,10 @@ export const consoleAttacks: Attack[] = [
   {
     id: 'B1/console-of-failed-boot',
     title: 'commands typed at the console while the disk does not open',
-    does: 'switches Secure Boot off, and types at the console from the firmware’s end on',
-    ends: [measured(7)],
+    does: 'adds a device, and types at the console from the firmware’s end on',
+    ends: [measured(1)],
     carryOut: async (host) => {
-      switchSecureBootOff(host)
+      host.qemu.add('-device', 'pci-testdev')
       return await typed(host)
     },
   },

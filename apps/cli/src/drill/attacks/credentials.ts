@@ -4,20 +4,22 @@ import type { Observation } from '../host/observation.ts'
 import { makeMark, markingUnit, unitShell } from '../payload/mark.ts'
 
 /** Names in systemd 257 that accept a value and run nothing (systemd.system-credentials(7), and ImportCredential= of its units). */
+// prettier-ignore
 const plainNames = [
-  'firstboot.keymap', 'firstboot.locale', 'firstboot.locale-messages', 'firstboot.timezone', 'login.issue', 'login.motd',
-  'network.hosts', 'network.dns', 'network.search_domains', 'network.conf.drill', 'network.link.drill', 'network.netdev.drill',
-  'network.network.drill', 'network.wireguard.private.drill', 'passwd.hashed-password.root', 'passwd.plaintext-password.root',
-  'passwd.shell.root', 'vconsole.keymap', 'vconsole.keymap_toggle', 'vconsole.font', 'vconsole.font_map', 'vconsole.font_unimap',
-  'getty.ttys.serial', 'getty.ttys.container', 'journal.forward_to_socket', 'journal.storage', 'vmm.notify_socket',
-  'system.machine_id', 'system.hostname', 'home.create.drill', 'userdb.user.drill', 'cryptsetup.passphrase', 'cryptsetup.luks2-pin',
-  'cryptsetup.tpm2-pin', 'cryptsetup.fido2-pin', 'cryptsetup.pkcs11-pin', 'pcrlock.drill', 'passwd.hashed-password.azureuser',
-  'passwd.plaintext-password.azureuser', 'passwd.shell.azureuser', 'tty.container.0.agetty.autologin', 'tty.container.0.login.noauth',
-  'tty.console.login.noauth', 'tty.virtual.tty1.login.noauth',
-  'import.pull', 'ssh.listen', 'ssh.ephemeral-authorized_keys-all', 'shell.prompt.prefix', 'shell.prompt.suffix',
-  'shell.welcome', 'agetty.autologin', 'login.noauth', 'tty.serial.ttyS0.agetty.autologin', 'tty.serial.ttyS0.login.noauth',
+  'firstboot.keymap', 'firstboot.locale', 'firstboot.locale-messages', 'firstboot.timezone', 'login.issue',
+  'login.motd', 'network.hosts', 'network.dns', 'network.search_domains', 'network.conf.drill', 'network.link.drill',
+  'network.netdev.drill', 'network.network.drill', 'network.wireguard.private.drill', 'passwd.hashed-password.root',
+  'passwd.plaintext-password.root', 'passwd.shell.root', 'vconsole.keymap', 'vconsole.keymap_toggle', 'vconsole.font',
+  'vconsole.font_map', 'vconsole.font_unimap', 'getty.ttys.serial', 'getty.ttys.container',
+  'journal.forward_to_socket', 'journal.storage', 'vmm.notify_socket', 'system.machine_id', 'system.hostname',
+  'home.create.drill', 'userdb.user.drill', 'cryptsetup.passphrase', 'cryptsetup.luks2-pin', 'cryptsetup.tpm2-pin',
+  'cryptsetup.fido2-pin', 'cryptsetup.pkcs11-pin', 'pcrlock.drill', 'passwd.hashed-password.azureuser',
+  'passwd.plaintext-password.azureuser', 'passwd.shell.azureuser', 'tty.container.0.agetty.autologin',
+  'tty.container.0.login.noauth', 'tty.console.login.noauth', 'tty.virtual.tty1.login.noauth', 'import.pull',
+  'ssh.listen', 'ssh.ephemeral-authorized_keys-all', 'shell.prompt.prefix', 'shell.prompt.suffix', 'shell.welcome',
+  'agetty.autologin', 'login.noauth', 'tty.serial.ttyS0.agetty.autologin', 'tty.serial.ttyS0.login.noauth',
   'tty.console.agetty.autologin', 'tty.virtual.tty1.agetty.autologin', 'udev.conf.drill', 'drill.of-no-name',
-] // prettier-ignore
+]
 
 const values: Record<string, string> = {
   'passwd.plaintext-password.root': 'drill',
@@ -32,14 +34,21 @@ const values: Record<string, string> = {
 
 /** Credentials that run code, add users, mounts or kernel settings: each with a separate mark. */
 function marking(host: Pick<Host, 'mark'>): Record<string, string> {
-  const [unit, dropIn, udev, temporary] = ['systemd.extra-unit', 'systemd.unit-dropin', 'udev.rules', 'tmpfiles.extra'].map((name) => host.mark(name)) // prettier-ignore
+  const [unit, dropIn, udev, temporary] = [
+    'systemd.extra-unit',
+    'systemd.unit-dropin',
+    'udev.rules',
+    'tmpfiles.extra',
+  ].map((name) => host.mark(name))
   return {
     'systemd.extra-unit.d.service': markingUnit(unit!),
     'systemd.unit-dropin.-.slice': '[Unit]\nWants=d.service\n',
     'systemd.unit-dropin.sysinit.target': '[Unit]\nWants=d.service\n',
     'systemd.unit-dropin.initrd.target': '[Unit]\nWants=d.service\n',
     'systemd.unit-dropin.systemd-journald.service': `[Service]\nExecStartPost=-+/bin/sh -c "${unitShell(dropIn!)}"\n`,
-    'udev.rules.99-drill': `SUBSYSTEM=="mem", KERNEL=="null", RUN+="/bin/sh -c '${udev!.shell.replaceAll("'", '').replaceAll('%', '%%')}'"\n`,
+    'udev.rules.99-drill':
+      'SUBSYSTEM=="mem", KERNEL=="null", RUN+="/bin/sh -c ' +
+      `'${udev!.shell.replaceAll("'", '').replaceAll('%', '%%')}'"\n`,
     'tmpfiles.extra': `w+ /dev/ttyS0 - - - - ${temporary!.text}\nf+ /run/drill-tmpfiles - - - - drill\n`,
     'sysusers.extra': 'u drill-host - - / /bin/sh\n',
     'sysctl.extra': 'kernel.domainname=drill-host\n',
@@ -57,7 +66,8 @@ for folder in /run/credentials/@system /run/credentials/@encrypted; do
   for file in "$folder"/*; do [ -e "$file" ] && echo "taken credential \${file##*/}"; done
 done
 systemctl cat d.service >/dev/null 2>&1 && echo 'taken unit of systemd.extra-unit'
-systemctl show --property=Wants -- -.slice sysinit.target initrd.target | grep -qE '[= ]d\\.service( |$)' && echo 'taken systemd.unit-dropin'
+systemctl show --property=Wants -- -.slice sysinit.target initrd.target | grep -qE '[= ]d\\.service( |$)' &&
+  echo 'taken systemd.unit-dropin'
 getent passwd drill-host >/dev/null && echo 'taken user of sysusers.extra'
 [ "$(cat /proc/sys/kernel/domainname)" = drill-host ] && echo 'taken sysctl.extra'
 [ -e /run/drill-tmpfiles ] && echo 'taken tmpfiles.extra'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { parsePe } from '@strongroom/evidence/expected'
-import { harmless, measured, type Attack } from '../attack.ts'
+import { harmless, measured, refused, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import { acpiTable } from '../payload/acpi-table.ts'
 import { cpio } from '../payload/cpio.ts'
@@ -32,8 +32,9 @@ const firmwareSettings: readonly [name: string, value: string][] = [
   ['etc/hardware-info', 'devices of the host'],
 ]
 
-export function switchSecureBootOff(host: Host): void {
-  host.qemu.replaceArgument('if=pflash,unit=1', `if=pflash,unit=1,format=raw,snapshot=on,file=${emptyVariables}`)
+/** Code that writes a mark to the serial port, in a table that the guest's kernel runs before the disk's key is read. */
+export async function addAcpiCode(host: Host, name: string): Promise<void> {
+  host.qemu.add('-acpitable', `file=${await host.file('drill.aml', acpiTable(host.mark(name)))}`)
 }
 
 export const deviceAttacks: Attack[] = [
@@ -41,9 +42,9 @@ export const deviceAttacks: Attack[] = [
     id: 'B4/secure-boot-off',
     title: 'Secure Boot switched off',
     does: 'gives the firmware an empty store of variables in place of the VM’s',
-    ends: [measured(7)],
+    ends: [refused(/^VariablesExchanged$/)],
     carryOut: async (host) => {
-      switchSecureBootOff(host)
+      host.qemu.replaceArgument('if=pflash,unit=1', `if=pflash,unit=1,format=raw,snapshot=on,file=${emptyVariables}`)
       return await host.boot()
     },
   },
@@ -54,8 +55,7 @@ export const deviceAttacks: Attack[] = [
     ends: [measured(1)],
     early: true,
     carryOut: async (host) => {
-      const table = await host.file('drill.aml', acpiTable(host.mark('ACPI code')))
-      host.qemu.add('-acpitable', `file=${table}`)
+      await addAcpiCode(host, 'ACPI code')
       return await host.boot(undefined, { toItsEnd: true })
     },
   },
@@ -117,7 +117,9 @@ true`)
   {
     id: 'H12/firmware-settings',
     title: 'settings that OVMF reads from fw_cfg',
-    does: `gives the firmware ${firmwareSettings.length} of them: the loader of old kernels, a shell, booting by network, memory protection`,
+    does:
+      `gives the firmware ${firmwareSettings.length} of them: the loader of old kernels, a shell, booting by ` +
+      'network, memory protection',
     // An additional boot entry, by network, is measured into PCR 1.
     ends: [harmless, measured(1)],
     carryOut: async (host) => {
@@ -179,16 +181,21 @@ true`)
   {
     id: 'B8/no-entropy',
     title: 'a device for random numbers that gives zeros',
-    does: 'has the machine’s virtio-rng read zeros',
-    ends: [harmless],
+    does: 'adds a virtio-rng that reads zeros',
+    ends: [measured(1)],
     carryOut: async (host) => {
-      host.qemu.replace('rng-random,id=rng,filename=/dev/urandom', 'rng-random,id=rng,filename=/dev/zero')
-      // The processor seeds the kernel’s generator before it knows of any device.
-      return await host.boot(`[ "$(cat /sys/class/misc/hw_random/rng_current)" = virtio_rng.0 ] || echo 'untried the guest has no such device'
-seeded=$(dmesg | grep -n -m1 'crng init done' | cut -d: -f1)
-device=$(dmesg | grep -n -m1 -i 'pci 0000:00:0.*1af4' | cut -d: -f1)
-[ "\${seeded:-999999}" -lt "\${device:-0}" ] || echo 'taken zeros as the first random numbers'
-true`)
+      host.qemu.add('-object', 'rng-random,id=zeros,filename=/dev/zero', '-device', 'virtio-rng-pci,rng=zeros')
+      return await host.boot()
+    },
+  },
+  {
+    id: 'B8/no-processor-entropy',
+    title: 'a processor without random numbers',
+    does: 'leaves RDRAND and RDSEED out of the processor’s model',
+    ends: [refused(/^(OsDiskDidNotUnlock|GuestDidNotBoot)$/, /the processor has no random numbers/)],
+    carryOut: async (host) => {
+      host.qemu.replace('svm=off,vmx=off', 'svm=off,vmx=off,rdrand=off,rdseed=off')
+      return await host.boot()
     },
   },
 ]

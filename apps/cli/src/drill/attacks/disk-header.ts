@@ -30,20 +30,59 @@ const cipher =
   }
 
 const rewritings: Rewriting[] = [
-  { name: 'null-ecb', row: 'D1', what: 'cipher_null-ecb over a root of the host’s', plain: true, change: cipher('cipher_null-ecb') },
-  { name: 'null-capi', row: 'D1', what: 'capi:ecb(cipher_null) over a root of the host’s', plain: true, change: cipher('capi:ecb(cipher_null)-plain64') },
-  { name: 'null-short', row: 'D1', what: 'null-ecb over a root of the host’s', plain: true, change: cipher('null-ecb') },
+  {
+    name: 'null-ecb',
+    row: 'D1',
+    what: 'cipher_null-ecb over a root of the host’s',
+    plain: true,
+    change: cipher('cipher_null-ecb'),
+  },
+  {
+    name: 'null-capi',
+    row: 'D1',
+    what: 'capi:ecb(cipher_null) over a root of the host’s',
+    plain: true,
+    change: cipher('capi:ecb(cipher_null)-plain64'),
+  },
+  {
+    name: 'null-short',
+    row: 'D1',
+    what: 'null-ecb over a root of the host’s',
+    plain: true,
+    change: cipher('null-ecb'),
+  },
   { name: 'ctr-null', row: 'D1', what: 'capi:ctr(aes)-null', change: cipher('capi:ctr(aes)-null') },
-  { name: 'linear', row: 'D1', what: 'a segment of type linear, which is not encrypted, over a root of the host’s', plain: true, change: linear },
+  {
+    name: 'linear',
+    row: 'D1',
+    what: 'a segment of type linear, which is not encrypted, over a root of the host’s',
+    plain: true,
+    change: linear,
+  },
   { name: 'aes-ecb', row: 'D2', what: 'aes-ecb', change: cipher('aes-ecb') },
   { name: 'aes-xts-plain', row: 'D2', what: 'aes-xts-plain, whose counter wraps', change: cipher('aes-xts-plain') },
-  { name: 'reencryption', row: 'D4', what: 'the flags of a re-encryption that is under way', change: (metadata) => void (metadata.config.requirements = { mandatory: ['online-reencrypt-v2'] }) },
+  {
+    name: 'reencryption',
+    row: 'D4',
+    what: 'the flags of a re-encryption that is under way',
+    change: (metadata) => void (metadata.config.requirements = { mandatory: ['online-reencrypt-v2'] }),
+  },
   { name: 'second-segment', row: 'H1', what: 'a second segment', change: secondSegment },
   { name: 'key-slot', row: 'H1', what: 'a key slot of the host’s, which the header has none of', change: ownKeyslot },
-  { name: 'second-token', row: 'H1', what: 'a token more', change: (metadata) => void (metadata.tokens['1'] = { type: 'drill', keyslots: [] }) },
-  { name: 'sector-size', row: 'H1', what: 'sectors of 512 bytes', change: cipher('aes-xts-plain64', { sector_size: 512 }) },
+  {
+    name: 'second-token',
+    row: 'H1',
+    what: 'a token more',
+    change: (metadata) => void (metadata.tokens['1'] = { type: 'drill', keyslots: [] }),
+  },
+  {
+    name: 'sector-size',
+    row: 'H1',
+    what: 'sectors of 512 bytes',
+    change: cipher('aes-xts-plain64', { sector_size: 512 }),
+  },
   { name: 'offset', row: 'H1', what: 'data that begin a mebibyte later', change: movedData },
-] // prettier-ignore
+]
 
 function linear(metadata: Luks2Metadata): void {
   metadata.segments['0'] = { type: 'linear', offset: metadata.segments['0'].offset, size: 'dynamic' }

@@ -75,7 +75,9 @@ export const metadataAttacks: Attack[] = [
     ],
     carryOut: async (host) => {
       const { pem, fingerprint } = await hostsAuthority(host)
-      const look = `grep -rqsF '${fingerprint}' /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates && echo 'taken certificate authority'\ntrue`
+      const look =
+        `grep -rqsF '${fingerprint}' /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates && echo ` +
+        "'taken certificate authority'\ntrue"
       return await lied(host, (told) => replaced(told, { caPem: pem }), look)
     },
   },

@@ -65,6 +65,7 @@ export const partitionAttacks: Attack[] = [
     id: 'H9/root-in-front',
     title: 'a plain partition of the root type in front of the VM’s own',
     does: 'adds a partition with the image’s root and a service of the host’s, numbered before the encrypted one',
+    movesPartitions: true,
     ends: [harmless, diskRefused],
     cannot: withoutEncryption,
     carryOut: async (host) => {
@@ -78,6 +79,7 @@ export const partitionAttacks: Attack[] = [
     id: 'H9/root-behind',
     title: 'a plain partition of the root type behind the VM’s own, with a name that sorts after it',
     does: 'adds such a partition, as the newer of two versions',
+    movesPartitions: true,
     ends: [harmless, diskRefused],
     cannot: withoutEncryption,
     carryOut: async (host) => {
@@ -102,6 +104,7 @@ export const partitionAttacks: Attack[] = [
     id: 'H4/discoverable-partitions',
     title: 'partitions of types that systemd mounts by itself: /usr, /home, /srv, /var, /boot, swap, verity',
     does: 'adds them behind the VM’s own',
+    movesPartitions: true,
     ends: [harmless, diskRefused],
     carryOut: async (host) => {
       const own = await readTable(host.disk)

@@ -12,10 +12,19 @@ const releaseVersion = '7.4'
 async function ask(host: Host, o: { url: string; body: object; audience?: string }): Promise<Observation> {
   const connection = await host.connection()
   const token = o.audience === undefined ? undefined : await connection.ownerToken(o.audience)
-  const { status, json, text } = await connection.https.request({ method: 'POST', url: o.url, body: o.body, ...(token !== undefined && { token }) }) // prettier-ignore
+  const { status, json, text } = await connection.https.request({
+    method: 'POST',
+    url: o.url,
+    body: o.body,
+    ...(token !== undefined && { token }),
+  })
   if (status < 400) return { accepted: true, marks: [] }
   const said = (json as { error?: Partial<ErrorDetail> } | undefined)?.error
-  return { accepted: false, marks: [], error: { code: said?.code ?? `Http${status}`, message: said?.message ?? text.slice(0, 200) } } // prettier-ignore
+  return {
+    accepted: false,
+    marks: [],
+    error: { code: said?.code ?? `Http${status}`, message: said?.message ?? text.slice(0, 200) },
+  }
 }
 
 /** Evidence of the previous boot, as the machine stores it. */
@@ -30,7 +39,10 @@ const withoutRelease = async (host: Host): Promise<string | undefined> =>
 /** The paravisor's request with this evidence and other claims. */
 async function attestation(evidence: BootEvidence, claims: Buffer): Promise<{ url: string; body: object }> {
   const { silicon } = evidence
-  const report = silicon.kind === 'SNP' ? { SnpReport: silicon.report, VcekCertChain: Buffer.from(silicon.vcekChainPem).toString('base64') } : undefined // prettier-ignore
+  const report =
+    silicon.kind === 'SNP'
+      ? { SnpReport: silicon.report, VcekCertChain: Buffer.from(silicon.vcekChainPem).toString('base64') }
+      : undefined
   return {
     url: `${evidence.attestation.issuer}${report ? '/attest/SevSnpVm' : '/attest/TdxVm'}?api-version=${attestVersion}`,
     body: {

@@ -30,7 +30,14 @@ export async function lookInside(o: {
   const key = join(o.configDir, 'ssh', 'id_ed25519')
   if (!existsSync(key)) return noWayIn
   const { ssh } = await fetchConnection(o.arm, o.path)
-  const options = ['IdentitiesOnly=yes', 'UserKnownHostsFile=/dev/null', 'StrictHostKeyChecking=no', 'LogLevel=ERROR', 'BatchMode=yes', 'ConnectTimeout=60'].flatMap((option) => ['-o', option]) // prettier-ignore
+  const options = [
+    'IdentitiesOnly=yes',
+    'UserKnownHostsFile=/dev/null',
+    'StrictHostKeyChecking=no',
+    'LogLevel=ERROR',
+    'BatchMode=yes',
+    'ConnectTimeout=60',
+  ].flatMap((option) => ['-o', option])
   const target = ['-i', key, ...options, '-p', String(ssh.port), `${ssh.user}@${ssh.host}`]
   const ended = await runProgram('ssh', [...target, '--', 'sudo bash -s'], {
     input: `${o.script}\necho ${looked}\n`,
@@ -39,7 +46,8 @@ export async function lookInside(o: {
   })
   const lines = ended.stdout.split('\n')
   if (!lines.includes(looked)) return noWayIn
-  const said = (word: string): string[] => lines.flatMap((line) => (line.startsWith(`${word} `) ? line.slice(word.length + 1) : [])) // prettier-ignore
+  const said = (word: string): string[] =>
+    lines.flatMap((line) => (line.startsWith(`${word} `) ? line.slice(word.length + 1) : []))
   const [untried] = said('untried')
   return { taken: said('taken'), ...(untried !== undefined && { unseen: `nothing was tried: ${untried}` }) }
 }

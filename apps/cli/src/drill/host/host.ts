@@ -1,9 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Connection } from '../../core/connection.ts'
 import type { RetrievedEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../client/arm.ts'
-import { connect, type Connection } from '../../client/connection.ts'
+import { connect } from '../../client/connection.ts'
 import { CliError } from '../../core/cli-error.ts'
 import type { CommandContext } from '../../core/command.ts'
 import { fetchEvidence, judgeTrust } from '../../commands/vm/trust.ts'
@@ -95,7 +96,9 @@ export class Host {
 
   /** Another confidential VM of the installation, to take files from. */
   sibling(): { folder: string; record: VmRecord } | undefined {
-    const record = readVms(this.o.stateDir).find(({ vmId, spec }) => vmId !== this.vm.vmId && 'tee' in spec && spec.security.encryption === 'DiskWithVMGuestState') // prettier-ignore
+    const record = readVms(this.o.stateDir).find(
+      ({ vmId, spec }) => vmId !== this.vm.vmId && 'tee' in spec && spec.security.encryption === 'DiskWithVMGuestState',
+    )
     return record && { folder: join(this.o.stateDir, 'machines', record.vmId), record }
   }
 
@@ -224,7 +227,11 @@ export class Host {
   async #consoleEnd(): Promise<string[]> {
     // oxlint-disable-next-line eslint/no-control-regex -- consoles write escape sequences
     const clean = (await this.console()).replaceAll(/\u001b\[[0-9;?=]*[A-Za-z]|[^\n\u0020-\u007e]/g, '')
-    return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-6) // prettier-ignore
+    return clean
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .slice(-6)
   }
 
   /** Faults found by `strongroom vm trust`, run as the owner. */
@@ -236,6 +243,7 @@ export class Host {
       paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
       format: 'json',
       say: () => {},
+      typed: (text) => text,
       connect: async () => await this.connection(),
     }
     const { result } = await judgeTrust(context, { arm, path, name: this.o.vm })

@@ -8,8 +8,12 @@ export type Provisioning = [key: string, value: Buffer][]
 export interface Lies {
   /** Changes the guest's provisioning settings. */
   provisioning?: (told: Provisioning) => Provisioning
+  /** Whether the guest's boot report is taken and reaches nobody. */
+  keepsReport?: () => boolean
   /** Changes the guest's boot report. */
   report?: (body: Buffer) => Buffer
+  /** Acts when the guest hands in the result of a command; if it throws, nobody gets that. */
+  result?: () => Promise<void>
 }
 
 /** Sits between the guest and its metadata endpoint. */
@@ -48,8 +52,10 @@ export class MetadataLiar {
     let body = await read(incoming)
     if (path.startsWith('/metadata/strongroom/ready')) {
       this.heard = body
+      if (this.#lies.keepsReport?.() === true) return void outgoing.writeHead(200).end('{}')
       body = this.#lies.report?.(body) ?? body
     }
+    if (/^\/metadata\/strongroom\/commands\/[0-9a-f-]{36}$/.test(path)) await this.#lies.result?.()
     // A guest sends no header twice.
     const headers = { ...(incoming.headers as Record<string, string>), 'content-length': String(body.length) }
     const answer = await exchange({

@@ -20,6 +20,7 @@ export class HostQemu {
   readonly #replaced: [string, string][] = []
   readonly #whole: [string, string][] = []
   readonly #endpoints: [string, string][] = []
+  #diskCopy = ''
 
   constructor(folder: string) {
     this.folder = folder
@@ -44,8 +45,13 @@ export class HostQemu {
     this.#endpoints.push([endpoint, socket])
   }
 
-  /** Writes the program. @param vm the server's name for the guest */
-  async install(vm: string): Promise<void> {
+  /** Copies the VM's OS disk at its next power-on, before the guest writes to it. */
+  copyDisk(to: string): void {
+    this.#diskCopy = to
+  }
+
+  /** Writes the program. @param vm the server's name for the guest; without it, every QEMU of the server's is changed */
+  async install(vm?: string): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o755 })
     const list = async (name: string, words: string[]): Promise<void> =>
       await writeFile(join(this.folder, name), words.map((word) => `${word}\0`).join(''))
@@ -54,7 +60,7 @@ export class HostQemu {
     await list('whole', this.#whole.flat())
     await list('endpoints', this.#endpoints.flat())
     const path = join(this.folder, program)
-    await writeFile(path, script({ real: findProgram(), folder: this.folder, vm }))
+    await writeFile(path, script({ real: findProgram(), folder: this.folder, vm, diskCopy: this.#diskCopy }))
     await chmod(path, 0o755)
   }
 
@@ -68,10 +74,11 @@ export class HostQemu {
 /** Quoted for bash. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
-const script = (o: { real: string; folder: string; vm: string }): string => `#!/bin/bash
-real=${quoted(o.real)} folder=${quoted(o.folder)} vm=${quoted(o.vm)}
+const script = (o: { real: string; folder: string; vm: string | undefined; diskCopy: string }): string => `#!/bin/bash
+real=${quoted(o.real)} folder=${quoted(o.folder)} guest=${quoted(o.vm === undefined ? ' guest=' : ` guest=${o.vm},`)}
+copy=${quoted(o.diskCopy)}
 case " $* " in
-  *" guest=$vm,"*) ;;
+  *"$guest"*) ;;
   *) exec "$real" "$@" ;;
 esac
 mapfile -d '' -t added <"$folder/added"
@@ -91,6 +98,7 @@ for argument in "$@"; do
     [[ $argument == "\${whole[i]}"* ]] && argument=\${whole[i + 1]} foundWhole[i]=1
   done
   arguments+=("$argument")
+  [[ $argument == *,opaque=*/os-disk.raw && $copy && ! -e $copy ]] && cp --sparse=always "\${argument##*,opaque=}" "$copy"
   [[ $argument == *,opaque=*/variables.fd ]] && runtime=\${argument##*,opaque=} && runtime=\${runtime%/variables.fd}
 done
 for ((i = 0; i < \${#replaced[@]}; i += 2)); do [[ \${found[i]} ]] || missing+=" \${replaced[i]}"; done

@@ -35,7 +35,7 @@ export function findVm(stateDir: string, name: string): VmRecord {
       code: 'VmNotFound',
       message: `This installation has no VM '${name}'.`,
       target: name,
-      remedy: 'See `./strongroom vm list`, or set STRONGROOM_STATE_DIR to the right installation.',
+      remedy: 'See `strongroom vm list`, or set STRONGROOM_STATE_DIR to the right installation.',
       exitCode: exitCodes.notFound,
     })
   }

@@ -59,7 +59,14 @@ export function certificateSignIn(o: {
 function assertionOf(o: { clientId: string; pem: string; audience: string }): string {
   const thumbprint = createHash('sha256').update(new X509Certificate(o.pem).raw).digest('base64url')
   const now = Math.floor(Date.now() / 1000)
-  const claims = { iss: o.clientId, sub: o.clientId, aud: o.audience, jti: randomUUID(), nbf: now, exp: now + assertionSeconds } // prettier-ignore
+  const claims = {
+    iss: o.clientId,
+    sub: o.clientId,
+    aud: o.audience,
+    jti: randomUUID(),
+    nbf: now,
+    exp: now + assertionSeconds,
+  }
   const signed = `${encoded({ alg: 'RS256', typ: 'JWT', 'x5t#S256': thumbprint })}.${encoded(claims)}`
   return `${signed}.${sign('sha256', Buffer.from(signed), createPrivateKey(o.pem)).toString('base64url')}`
 }

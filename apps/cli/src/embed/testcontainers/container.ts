@@ -72,7 +72,10 @@ export class StrongroomContainer extends GenericContainer {
 
   /** The server's error if it ended before it was ready. */
   #refusal(): CliError | undefined {
-    const line = this.#said.join('').split('\n').find((each) => each.includes('"type":"failed"')) // prettier-ignore
+    const line = this.#said
+      .join('')
+      .split('\n')
+      .find((each) => each.includes('"type":"failed"'))
     if (line === undefined) return undefined
     const { error } = JSON.parse(line.slice(line.indexOf('{'))) as { error: ErrorDetail }
     return CliError.fromDetail(error, 500)

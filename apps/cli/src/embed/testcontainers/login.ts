@@ -1,5 +1,5 @@
 import type { StartedTestContainer } from 'testcontainers'
-import type { ServerRecord } from '../../client/connection.ts'
+import type { ServerRecord } from '../../core/connection.ts'
 
 /** How to reach and sign in to a cloud in a container. */
 export interface ContainerLogin {
@@ -17,7 +17,8 @@ const printFiles = `
 const { readFileSync } = require('node:fs')
 const [state, directory] = process.argv.slice(1)
 const read = (path) => readFileSync(path, 'utf8')
-const [record, ca, clientId, pem] = [state + '/server.json', state + '/ca.pem', directory + '/login.client-id', directory + '/login.pem'].map(read)
+const [record, ca] = ['/server.json', '/ca.pem'].map((name) => read(state + name))
+const [clientId, pem] = ['/login.client-id', '/login.pem'].map((name) => read(directory + name))
 process.stdout.write(JSON.stringify({ record: JSON.parse(record), ca, clientId, pem }))`
 
 /**

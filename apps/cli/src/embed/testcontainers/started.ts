@@ -29,6 +29,8 @@ export class StartedStrongroomContainer extends AbstractStartedContainer {
   readonly agent: Cloud['agent']
   /** For the clients of Azure's SDKs: `new ComputeManagementClient(cloud.credential, cloud.subscriptionId, cloud.clientOptions)`. */
   readonly clientOptions: Cloud['clientOptions']
+  /** URL of the region's shared attestation provider. */
+  readonly issuer: string
   readonly #forget: () => void
 
   private constructor(container: StartedTestContainer, login: ContainerLogin, files: ClientFiles) {
@@ -45,6 +47,7 @@ export class StartedStrongroomContainer extends AbstractStartedContainer {
     this.region = access.region
     this.agent = agent
     this.clientOptions = access.clientOptions
+    this.issuer = access.issuer
     this.credential = ownerCredential(certificateSignIn({ tenantId: record.tenantId, clientId, pem, agent }))
     const forget = (): void => rmSync(files.directory, { recursive: true, force: true })
     // A caller who forgets to stop it leaves no key behind.

@@ -1,3 +1,4 @@
+import { isDay } from '@strongroom/contract'
 import { CliError } from '../../core/cli-error.ts'
 import { cannotBeJudged } from '../exit.ts'
 
@@ -100,13 +101,10 @@ export const bits: Reader<bigint> = (value, path) =>
     ? BigInt(value)
     : refuse(path, 'bits as hexadecimal, for example 0x3001f', value)
 
-export const day: Reader<Date> = (value, path) => {
-  const time = typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? new Date(`${value}T00:00:00Z`) : undefined
-  // Date accepts days that a month lacks as days of the next month.
-  return time !== undefined && !Number.isNaN(time.getTime()) && time.toISOString().startsWith(String(value))
-    ? time
+export const day: Reader<Date> = (value, path) =>
+  typeof value === 'string' && isDay(value)
+    ? new Date(`${value}T00:00:00Z`)
     : refuse(path, 'a day, for example 2026-03-20', value)
-}
 
 /** Members of any name whose values are texts, numbers or flags. */
 export const scalars: Reader<Record<string, string | number | boolean>> = (value, path) => {

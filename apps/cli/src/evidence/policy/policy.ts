@@ -1,10 +1,11 @@
 import { type BootPolicy, type Jwk, tokenAlgorithms, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
-import { type EvidencePolicy } from '@strongroom/evidence/files'
+import { type CcaPolicy, type EvidencePolicy } from '@strongroom/evidence/files'
 import {
   bytes,
   flag,
   hexadecimal,
   list,
+  number,
   object,
   oneOf,
   type Reader,
@@ -52,8 +53,16 @@ const readBoot = object<BootPolicy>({
 const readRules = object<EvidencePolicy>({
   snp: readSnp,
   tdx: readTdx,
+  cca: object<CcaPolicy>({
+    initialMeasurements: list(digest),
+    extensibleMeasurements: object<Record<number, Uint8Array>>({ 0: digest, 1: digest, 2: digest, 3: digest }),
+    personalization: bytes(64),
+    implementationIds: list(bytes(32)),
+    instanceIds: list(bytes(33)),
+  }),
   hcl: object<NonNullable<EvidencePolicy['hcl']>>({ userData: bytes(64), configuration: scalars }),
   boot: readBoot,
+  keys: anchors,
   tpm: object<NonNullable<EvidencePolicy['tpm']>>({
     nonce: upToBytes(64),
     roots: anchors,
@@ -61,10 +70,13 @@ const readRules = object<EvidencePolicy>({
   }),
   token: object<NonNullable<EvidencePolicy['token']>>({
     kind: oneOf(['attestation', 'policy']),
-    issuer: text(/^https:\/\/\S{1,256}$/, 'an issuer, https://…'),
+    issuer: text(/^(https:\/\/\S{1,256}|[\w.-]{1,256})$/, 'an issuer, https://… or a name'),
     audience: name,
+    keys: anchors,
+    roots: anchors,
     algorithms: list(oneOf(tokenAlgorithms)),
     claims: scalars,
+    maximumAge: number(366 * 24 * 3600),
   }),
   release: whole<NonNullable<EvidencePolicy['release']>>(
     { roots: anchors, signer: name, usage: text(/^\d+(\.\d+){1,20}$/, 'an object identifier, for example 1.2.3') },

@@ -25,6 +25,7 @@ const members = object<Partial<SnpPolicy>>({
   reportIdsMa: list(bytes(32)),
   vmpls: list(number(3)),
   products: list(oneOf(snpProducts)),
+  steppings: list(number(255)),
   chipIds: list(bytes(64)),
   deniedChipIds: list(bytes(64)),
   providerIds: list(text(/^[\w.-]{1,64}$/, 'the name of a provider')),

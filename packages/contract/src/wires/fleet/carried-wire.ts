@@ -2,10 +2,10 @@ import {
   anyObject,
   anyText,
   count,
+  exactly,
   flag,
   integer,
   list,
-  map,
   named,
   object,
   oneOf,
@@ -14,8 +14,9 @@ import {
   upTo,
   type TypeOf,
 } from '../../shape/index.ts'
-import { line, tee, vmId } from '../host/names.ts'
+import { line, lowerCaseGuid, ownId, registers, sha256 as digest, tee, vmId } from '../host/names.ts'
 import { instanceStatus } from '../host/status.ts'
+import { carriedRecord } from './carried-record.ts'
 import type { WireOperation } from '../wire.ts'
 
 /** Of the Upgrade header. */
@@ -27,7 +28,6 @@ export const largestCarriedBody = 8 * 1024 * 1024
 /** The VM that a host asks about: answered only to the host that carries it, at this epoch. */
 const carried = { vmId, epoch: integer(1, Number.MAX_SAFE_INTEGER) }
 const base64 = upTo(6_000_000, 'base64', /^[A-Za-z0-9+/]*={0,2}$/)
-const digest = text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')
 
 const fleetInstallation = named(
   'FleetInstallation',
@@ -41,8 +41,7 @@ export const carriedInstance = named(
     ...carried,
     run: count,
     status: instanceStatus,
-    /** What the VM's next host needs; the control plane stores it without reading it. */
-    record: anyObject,
+    record: carriedRecord,
     /** Of its last boot, if there was another since the last call. */
     evidence: optional(anyObject),
   }),
@@ -51,7 +50,12 @@ export type CarriedInstance = TypeOf<typeof carriedInstance>
 
 export const carriedCall = named(
   'CarriedCall',
-  object({ ...carried, method: oneOf('GET', 'POST'), url: upTo(2048), body: optional(anyObject) }),
+  object({
+    ...carried,
+    method: oneOf('GET', 'POST'),
+    url: upTo(2048, 'a URL', /^https?:\/\/[\x21-\x7e]+$/),
+    body: optional(anyObject),
+  }),
 )
 /** Requests to a VM's attestation provider, key and managed identities: with the platform's rights, which a host lacks. */
 export type CarriedCall = TypeOf<typeof carriedCall>
@@ -59,12 +63,22 @@ const carriedAnswer = named('CarriedAnswer', object({ body: anyObject }))
 
 export const carriedKey = named(
   'CarriedKey',
-  object({ ...carried, usage: oneOf('attestationKey', 'endorsementKey', 'documents'), publicKey: base64 }),
+  object({ ...carried, usage: oneOf('attestationKey', 'endorsementKey'), publicKey: base64 }),
 )
 /** `publicKey`: SubjectPublicKeyInfo, DER, base64. */
 export type CarriedKey = TypeOf<typeof carriedKey>
 const carriedCertificate = named('CarriedCertificate', object({ certificate: anyText }))
 export type CarriedCertificate = TypeOf<typeof carriedCertificate>
+
+export const carriedDocument = named(
+  'CarriedDocument',
+  object({ ...carried, nonce: optional(text(/^\d{1,10}$/, 'up to 10 digits')) }),
+)
+/** What the server signs is about the VM as the server knows it: the host states only the guest's nonce. */
+export type CarriedDocument = TypeOf<typeof carriedDocument>
+const attestedDocument = named('AttestedDocument', object({ encoding: exactly('pkcs7'), signature: anyText }))
+/** `signature`: a CMS SignedData (RFC 5652) over the JSON text, with the signer's certificate, in base64. */
+export type AttestedDocument = TypeOf<typeof attestedDocument>
 
 export const carriedSilicon = named(
   'CarriedSilicon',
@@ -76,7 +90,7 @@ export const carriedSilicon = named(
     /** SHA-256 of the launched firmware. */
     firmware: optional(digest),
     /** From the answer to `launch`: what a report is about. */
-    launch: optional(upTo(64)),
+    launch: optional(ownId),
     /** Claims that the report binds: they must belong to this VM at this epoch. */
     claims: optional(base64),
     report: optional(base64),
@@ -86,10 +100,11 @@ export type CarriedSilicon = TypeOf<typeof carriedSilicon>
 
 export const carriedMeasurements = named(
   'CarriedMeasurements',
-  object({ ...carried, image: line, registers: map(digest), secureBoot: flag }),
+  object({ ...carried, image: line, boot: optional(object({ registers, secureBoot: flag })) }),
 )
+/** The document that predicts this boot; without one, the document that new VMs are made by. */
 export type CarriedMeasurements = TypeOf<typeof carriedMeasurements>
-const measurementsAnswer = object({ jws: anyText })
+const measurementsAnswer = object({ jws: optional(anyText) })
 
 export const carriedState = named('CarriedState', object({ ...carried, bytes: optional(base64) }))
 /** An encrypted guest state: read without `bytes`, written with them. */
@@ -97,7 +112,7 @@ export type CarriedState = TypeOf<typeof carriedState>
 const stateAnswer = named('CarriedStateAnswer', object({ bytes: optional(base64) }))
 export type CarriedStateAnswer = TypeOf<typeof stateAnswer>
 
-export const carriedApproval = named('CarriedApproval', object({ ...carried, event: upTo(64) }))
+export const carriedApproval = named('CarriedApproval', object({ ...carried, event: ownId }))
 /** The guest approves a planned event, by its id: it need not wait for its time. */
 export type CarriedApproval = TypeOf<typeof carriedApproval>
 
@@ -148,7 +163,12 @@ export type ImageManifest = TypeOf<typeof imageManifest>
 
 export const hostAnswer = named(
   'HostAnswer',
-  object({ id: upTo(64), status: integer(100, 599), type: upTo(200), body: upTo(6_000_000) }),
+  object({
+    id: lowerCaseGuid,
+    status: integer(200, 599),
+    type: oneOf('application/json', 'text/plain'),
+    body: upTo(6_000_000),
+  }),
 )
 /** A host's answer to a call that came with its orders. */
 export type HostAnswer = TypeOf<typeof hostAnswer>
@@ -157,20 +177,115 @@ const errors = ['HostNotAuthenticated', 'PlacementOver'] as const
 
 /**
  * Requests of guests' hosts besides `fleetWire`'s own. Bulk data uses streams, by Upgrade to `fleetStream`:
- * /disk/{vmId}/{epoch} is the OS disk by NBD, /disk/{vmId}/{epoch}/{disk} a data disk, /image/{id}/{sha256} a file of an image, /ssh/{vmId}/{stream} a connection to its SSH
- * that the host was asked for, /guest/{vmId}/{epoch} a guest's connection to the installation's TLS port.
+ * /disk/{vmId}/{epoch} is the OS disk by NBD, /disk/{vmId}/{epoch}/{disk} a data disk, /image/{id}/{sha256} a file of an
+ * image, /ssh/{vmId}/{stream} a connection to its SSH that the host was asked for, /guest/{vmId}/{epoch} a guest's
+ * connection to the installation's TLS port.
  */
-// prettier-ignore
 export const carriedOperations: readonly WireOperation[] = [
-  { method: 'GET', path: '/installation', summary: 'What hosts carry', status: 200, answer: fleetInstallation, errors: ['HostNotAuthenticated'] },
-  { method: 'POST', path: '/instance', summary: 'A VM’s state, and what its next host needs', body: carriedInstance, status: 200, answer: object({}), errors },
-  { method: 'POST', path: '/call', summary: 'Makes the calls that a VM’s boot needs, with the platform’s rights', body: carriedCall, status: 200, answer: carriedAnswer, errors: [...errors, 'CallNotCarried'] },
-  { method: 'POST', path: '/certify', summary: 'Certifies a key of a VM’s vTPM or metadata endpoint', body: carriedKey, status: 200, answer: carriedCertificate, errors },
-  { method: 'POST', path: '/silicon', summary: 'Calls the simulated processor for a VM', body: carriedSilicon, status: 200, answer: anyObject, errors: [...errors, 'CallNotCarried'] },
-  { method: 'POST', path: '/measurements', summary: 'The signed document that predicts a boot’s registers', body: carriedMeasurements, status: 200, answer: measurementsAnswer, errors },
-  { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors: [...errors, 'StorageUnavailable'] },
-  { method: 'POST', path: '/event', summary: 'The guest approves what is planned for it', body: carriedApproval, status: 200, answer: object({}), errors: [...errors, 'EventNotPlanned'] },
-  { method: 'POST', path: '/disk', summary: 'Where a VM’s disk is, and a key for it', body: carriedDisk, status: 200, answer: diskAnswer, errors: [...errors, 'DiskNotFound', 'DataDiskMissing', 'StorageUnavailable'] },
-  { method: 'POST', path: '/answer', summary: 'Answers a call received with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
-  { method: 'GET', path: '/images/:id', summary: 'The files of an image, by content hash', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
+  {
+    method: 'GET',
+    path: '/installation',
+    summary: 'What hosts carry',
+    status: 200,
+    answer: fleetInstallation,
+    errors: ['HostNotAuthenticated'],
+  },
+  {
+    method: 'POST',
+    path: '/instance',
+    summary: 'A VM’s state, and what its next host needs',
+    body: carriedInstance,
+    status: 200,
+    answer: object({}),
+    errors,
+  },
+  {
+    method: 'POST',
+    path: '/call',
+    summary: 'Makes the calls that a VM’s boot needs, with the platform’s rights',
+    body: carriedCall,
+    status: 200,
+    answer: carriedAnswer,
+    errors: [...errors, 'CallNotCarried'],
+  },
+  {
+    method: 'POST',
+    path: '/certify',
+    summary: 'Certifies a key of a VM’s vTPM, for some hours at this epoch',
+    body: carriedKey,
+    status: 200,
+    answer: carriedCertificate,
+    errors: [...errors, 'TooManyKeys'],
+  },
+  {
+    method: 'POST',
+    path: '/document',
+    summary: 'Signs an attested document about a VM',
+    body: carriedDocument,
+    status: 200,
+    answer: attestedDocument,
+    errors: [...errors, 'TooManyRequests'],
+  },
+  {
+    method: 'POST',
+    path: '/silicon',
+    summary: 'Calls the simulated processor for a VM',
+    body: carriedSilicon,
+    status: 200,
+    answer: anyObject,
+    errors: [...errors, 'CallNotCarried'],
+  },
+  {
+    method: 'POST',
+    path: '/measurements',
+    summary: 'The signed document that predicts a boot’s registers',
+    body: carriedMeasurements,
+    status: 200,
+    answer: measurementsAnswer,
+    errors,
+  },
+  {
+    method: 'POST',
+    path: '/state',
+    summary: 'Reads or writes a VM’s guest state',
+    body: carriedState,
+    status: 200,
+    answer: stateAnswer,
+    errors: [...errors, 'StorageUnavailable'],
+  },
+  {
+    method: 'POST',
+    path: '/event',
+    summary: 'The guest approves what is planned for it',
+    body: carriedApproval,
+    status: 200,
+    answer: object({}),
+    errors: [...errors, 'EventNotPlanned'],
+  },
+  {
+    method: 'POST',
+    path: '/disk',
+    summary: 'Where a VM’s disk is, and a key for it',
+    body: carriedDisk,
+    status: 200,
+    answer: diskAnswer,
+    errors: [...errors, 'DiskNotFound', 'DataDiskMissing', 'StorageUnavailable'],
+  },
+  {
+    method: 'POST',
+    path: '/answer',
+    summary: 'Answers a call received with the orders',
+    body: hostAnswer,
+    status: 200,
+    answer: object({}),
+    errors: ['HostNotAuthenticated'],
+  },
+  {
+    method: 'GET',
+    path: '/images/:id',
+    summary: 'The files of an image, by content hash',
+    status: 200,
+    answer: imageManifest,
+    errors: ['HostNotAuthenticated', 'ImageNotFound'],
+  },
 ]

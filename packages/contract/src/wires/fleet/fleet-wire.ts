@@ -16,6 +16,7 @@ import { vmId } from '../host/names.ts'
 import { attachedDisks } from '../host/requests.ts'
 import { anySpec } from '../host/vm.ts'
 import type { Wire } from '../wire.ts'
+import { carriedRecord } from './carried-record.ts'
 import { carriedOperations } from './carried-wire.ts'
 
 /** More VMs than a host carries. */
@@ -28,11 +29,11 @@ export const joinRequest = named(
   object({
     name: hostName,
     /** Of the join code. */
-    secret: upTo(1024),
+    secret: upTo(1024, 'the secret of a join code', /^[A-Za-z0-9_-]+$/),
     /** SubjectPublicKeyInfo of a P-256 key, DER, base64. */
-    publicKey: upTo(1024),
+    publicKey: upTo(1024, 'base64', /^[A-Za-z0-9+/]+={0,2}$/),
     /** ECDSA with SHA-256 over `joinStatement`, DER, base64: proves possession of the key. */
-    proof: upTo(1024),
+    proof: upTo(1024, 'base64', /^[A-Za-z0-9+/]+={0,2}$/),
   }),
 )
 export type JoinRequest = TypeOf<typeof joinRequest>
@@ -78,7 +79,7 @@ const vmOrder = named(
     /** For a guest, with its placement. */
     spec: optional(anySpec),
     /** For a guest that another host, or this one, has already created: that host's last report. */
-    record: optional(anyObject),
+    record: optional(carriedRecord),
     /** Of a guest, for its next boot; a running one's are set by a call to its host. */
     dataDisks: optional(attachedDisks),
     /** What is planned for it, for its guest to read. */
@@ -133,16 +134,58 @@ export const fleetWire: Wire = {
   version: '1',
   title: 'Fleet',
   about:
-    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call and are never called. A host presents the certificate from its join; /ca and /join accept callers without one: the host checks the CA against the hash in the join code, and a code works once. Requests about a VM are answered only to the host that carries it, at the epoch of its current placement.',
+    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call and are never ' +
+    'called. A host presents the certificate from its join; /ca and /join accept callers without one: the host ' +
+    'checks the CA against the hash in the join code, and a code works once. Requests about a VM are answered ' +
+    'only to the host that carries it, at the epoch of its current placement.',
   server: `https://${fleetHost}`,
   security: 'certificate',
-  // prettier-ignore
   operations: [
-    { method: 'GET', path: '/ca', summary: 'The installation’s authority', status: 200, answer: anyText, answerType: 'application/x-pem-file' },
-    { method: 'POST', path: '/join', summary: 'Redeems a join code, once; repeatable with the same key', body: joinRequest, status: 200, answer: hostCertificate, errors: ['JoinCodeRefused', 'HostKeyInvalid'] },
-    { method: 'POST', path: '/certificate', summary: 'A new certificate for the same key', body: certificateRequest, bodyIsOptional: true, status: 200, answer: hostCertificate, errors: ['HostNotAuthenticated'] },
-    { method: 'POST', path: '/beat', summary: 'Renews the host’s lease; long poll while there is nothing new', body: beatRequest, status: 200, answer: beatAnswer, errors: ['HostNotAuthenticated'] },
-    { method: 'POST', path: '/report', summary: 'The state of the host’s VMs', body: vmsReport, status: 200, answer: reportAnswer, errors: ['HostNotAuthenticated'] },
+    {
+      method: 'GET',
+      path: '/ca',
+      summary: 'The installation’s authority',
+      status: 200,
+      answer: anyText,
+      answerType: 'application/x-pem-file',
+    },
+    {
+      method: 'POST',
+      path: '/join',
+      summary: 'Redeems a join code, once; repeatable with the same key',
+      body: joinRequest,
+      status: 200,
+      answer: hostCertificate,
+      errors: ['JoinCodeRefused', 'HostKeyInvalid'],
+    },
+    {
+      method: 'POST',
+      path: '/certificate',
+      summary: 'A new certificate for the same key',
+      body: certificateRequest,
+      bodyIsOptional: true,
+      status: 200,
+      answer: hostCertificate,
+      errors: ['HostNotAuthenticated'],
+    },
+    {
+      method: 'POST',
+      path: '/beat',
+      summary: 'Renews the host’s lease; long poll while there is nothing new',
+      body: beatRequest,
+      status: 200,
+      answer: beatAnswer,
+      errors: ['HostNotAuthenticated'],
+    },
+    {
+      method: 'POST',
+      path: '/report',
+      summary: 'The state of the host’s VMs',
+      body: vmsReport,
+      status: 200,
+      answer: reportAnswer,
+      errors: ['HostNotAuthenticated'],
+    },
     ...carriedOperations,
   ],
 }

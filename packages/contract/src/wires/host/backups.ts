@@ -109,7 +109,7 @@ export const backupStatus = named(
     copiedBytes: optional(count),
     /** Whether only changes since the previous backup were copied. */
     incremental: optional(flag),
-    /** Once complete: manifest.jws, attestation, its files and, for each disk, NAME.raw and NAME.digests. */
+    /** Once complete: manifest.jws, attestation, on TDX attestation-quote, its files and, for each disk, NAME.raw and NAME.digests. */
     addresses: optional(map(address, { most: 200 })),
   }),
 )

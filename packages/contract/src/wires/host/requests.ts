@@ -7,6 +7,7 @@ import {
   furtherInterfaces,
   network,
   secureBootUpdates,
+  settings,
   shownFacts,
   size,
   tags,
@@ -25,6 +26,8 @@ export const instancePatch = named(
     customerKey: optional(customerKey),
     /** All that there are; also while the VM runs, for its next boot. */
     secureBootUpdates: optional(secureBootUpdates),
+    /** The same at each patch: for records of releases that did not ask. */
+    settings: optional(settings),
   }),
 )
 export type InstancePatch = TypeOf<typeof instancePatch>

@@ -150,7 +150,7 @@ const ordinarySpec = named(
 /** A VM without protection from the host: no processor measures it, no key is released for it. */
 export type OrdinarySpec = TypeOf<typeof ordinarySpec>
 
-/** Signed writes of Secure Boot variables by the VM's owner, in the order in which boots take them (docs/design/0019-secure-boot-variables.md). */
+/** Signed writes of Secure Boot variables by the VM's owner, in the order in which boots take them (design 0019). */
 export const secureBootUpdates = list(
   named(
     'VariableUpdate',
@@ -183,6 +183,12 @@ const vTpm = exactly(true, 'true: a confidential VM has a vTPM')
 /** The VM is restored from a backup: its manifest, authenticated by the owner's key (docs/design/0021-backup.md). */
 const restore = optional(object({ manifest: signedManifest }))
 
+/**
+ * Where the guest's account, SSH keys and data come from: this request, or the disk of a specialised image. Absent in records of releases
+ * that did not say. A restored VM has those of its backup.
+ */
+export const settings = oneOf('Requested', 'OnDisk')
+
 const keptSpec = named(
   'InstanceSpec',
   object({
@@ -192,6 +198,7 @@ const keptSpec = named(
     security: object({ encryption: keptEncryption, secureBoot: flag, vTpm }),
     /** Platform-managed key that wraps the guest state's data key. */
     guestStateKey: keyIdentifier,
+    settings: optional(settings),
     secureBootUpdates: optional(secureBootUpdates),
   }),
 )
@@ -214,6 +221,7 @@ const instanceSpec = object({
   security: object({ encryption, secureBoot: flag, vTpm: flag }),
   /** Absent with NonPersistedTPM: there is no guest state. */
   guestStateKey: optional(keyIdentifier),
+  settings: optional(settings),
   secureBootUpdates: optional(secureBootUpdates),
 })
 /** A confidential VM, with or without stored guest state. */

@@ -1,17 +1,4 @@
-import {
-  anyText,
-  exactly,
-  list,
-  named,
-  object,
-  oneOf,
-  optional,
-  shapeOf,
-  text,
-  upTo,
-  type Shape,
-  type TypeOf,
-} from '../../shape/index.ts'
+import { list, named, object, oneOf, optional, shapeOf, text, upTo, type TypeOf } from '../../shape/index.ts'
 
 export const priceUnits = ['1 Hour', '1/Month', '1 GiB/Month', '1 GiB/Hour'] as const
 /** A month is 730 hours, as in Azure's price list. */
@@ -33,7 +20,11 @@ const priceItem = named(
     /** Region; default: all. */
     armRegionName: optional(upTo(60)),
     /** Decimal, at most 12 digits after the point. */
-    unitPrice: shapeOf<number>({ type: 'number', minimum: 0 }, 'a number from 0', (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0), // prettier-ignore
+    unitPrice: shapeOf<number>(
+      { type: 'number', minimum: 0 },
+      'a number from 0',
+      (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
+    ),
     unitOfMeasure: oneOf(...priceUnits),
     /** Start of the price's validity; default: always. */
     effectiveStartDate: optional(text(/^\d{4}-\d{2}-\d{2}(T00:00:00(\.0+)?Z)?$/, 'a day, for example 2026-01-01')),
@@ -55,11 +46,3 @@ export const priceList = named(
  * can be reduced to this form; no price in it comes from this project.
  */
 export type PriceList = TypeOf<typeof priceList>
-
-const cell: Shape<string | null> = shapeOf({ type: ['string', 'null'] }, 'a string or null', (value) => value === null || typeof value === 'string') // prettier-ignore
-export const focusPage = named(
-  'FocusPage',
-  object({ version: exactly('1.2'), columns: list(anyText), rows: list(list(cell)), nextLink: optional(anyText) }),
-)
-/** Rows of a cost and usage dataset in FOCUS 1.2, in the order of `columns`; null is an empty cell. */
-export type FocusPage = TypeOf<typeof focusPage>

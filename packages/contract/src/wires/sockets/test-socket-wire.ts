@@ -1,6 +1,7 @@
 import {
   anyText,
   count,
+  exactly,
   flag,
   integer,
   list,
@@ -11,6 +12,7 @@ import {
   optional,
   text,
   upTo,
+  type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
 import type { Wire } from '../wire.ts'
@@ -64,6 +66,21 @@ export type ClockRequest = TypeOf<typeof clockRequest>
 /** Absent: every fault. */
 export const clearRequest = named('ClearRequest', object({ id: optional(anyText) }))
 
+const base64url = (expected: string): Shape<string> => text(/^[\w-]+$/, expected)
+
+export const platformEvidenceRequest = named(
+  'PlatformEvidenceRequest',
+  /** JSON that the processor's report binds. */
+  object({ runtimeData: base64url('base64url of JSON') }),
+)
+export const guestEvidenceRequest = named(
+  'GuestEvidenceRequest',
+  object({
+    /** Of the RSA key that the token is to name for encryption: 2048 bits, exponent 65537. */
+    modulus: text(/^[\w-]{342}$/, 'base64url of 256 bytes'),
+  }),
+)
+
 const testStatus = named(
   'TestStatus',
   object({ clock: object({ now: anyText, aheadSeconds: number }), faults: list(fault) }),
@@ -79,12 +96,70 @@ export const testSocketWire: Wire = {
     'STATE/run/test.sock beside the owner’s socket, if the server was started with --test-api: HTTP, POST, JSON (docs/testing.md).',
   server: 'http://test',
   security: 'socket',
-  // prettier-ignore
   operations: [
-    { method: 'POST', path: '/status', summary: 'Clock and faults', body: nothingSaid, bodyIsOptional: true, status: 200, answer: testStatus },
-    { method: 'POST', path: '/clock', summary: 'Moves the clock of all services, or resets it', body: clockRequest, status: 200, answer: testStatus, errors: ['InvalidClock'] },
-    { method: 'POST', path: '/faults', summary: 'Injects a fault', body: faultRequest, status: 200, answer: fault, errors: ['InvalidFault'] },
-    { method: 'POST', path: '/faults/clear', summary: 'Clears one fault, or all', body: clearRequest, bodyIsOptional: true, status: 200, answer: testStatus, errors: ['InvalidFault', 'FaultNotFound'] },
-    { method: 'POST', path: '/reset', summary: 'Deletes all resources and clears the faults', body: nothingSaid, bodyIsOptional: true, status: 200, answer: object({ resources: count, milliseconds: count }) },
+    {
+      method: 'POST',
+      path: '/status',
+      summary: 'Clock and faults',
+      body: nothingSaid,
+      bodyIsOptional: true,
+      status: 200,
+      answer: testStatus,
+    },
+    {
+      method: 'POST',
+      path: '/clock',
+      summary: 'Moves the clock of all services, or resets it',
+      body: clockRequest,
+      status: 200,
+      answer: testStatus,
+      errors: ['InvalidClock'],
+    },
+    {
+      method: 'POST',
+      path: '/faults',
+      summary: 'Injects a fault',
+      body: faultRequest,
+      status: 200,
+      answer: fault,
+      errors: ['InvalidFault'],
+    },
+    {
+      method: 'POST',
+      path: '/faults/clear',
+      summary: 'Clears one fault, or all',
+      body: clearRequest,
+      bodyIsOptional: true,
+      status: 200,
+      answer: testStatus,
+      errors: ['InvalidFault', 'FaultNotFound'],
+    },
+    {
+      method: 'POST',
+      path: '/evidence/platform',
+      summary: 'Makes a body of /attest/SevSnpVm by the simulated processor',
+      body: platformEvidenceRequest,
+      status: 200,
+      answer: object({ report: anyText, runtimeData: object({ data: anyText, dataType: exactly('JSON') }) }),
+      errors: ['InvalidRequestContent'],
+    },
+    {
+      method: 'POST',
+      path: '/evidence/guest',
+      summary: 'Makes a body of /attest/AzureGuest for a VM that exists nowhere else',
+      body: guestEvidenceRequest,
+      status: 200,
+      answer: object({ AttestationInfo: anyText }),
+      errors: ['InvalidRequestContent'],
+    },
+    {
+      method: 'POST',
+      path: '/reset',
+      summary: 'Deletes all resources and clears the faults',
+      body: nothingSaid,
+      bodyIsOptional: true,
+      status: 200,
+      answer: object({ resources: count, milliseconds: count }),
+    },
   ],
 }

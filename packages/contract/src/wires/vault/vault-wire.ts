@@ -1,4 +1,5 @@
 import { anyText, count, integer, named, object, optional, text, type TypeOf } from '../../shape/index.ts'
+import { quoteChallenge } from '../host/fresh-quote.ts'
 import type { Wire } from '../wire.ts'
 
 /** `target`: a token of an attestation provider named by the key's release policy. */
@@ -14,6 +15,12 @@ export const guestStateGenerationRequest = named(
 export type GuestStateGenerationRequest = TypeOf<typeof guestStateGenerationRequest>
 const guestStateGeneration = named('GuestStateGeneration', object({ generation: count }))
 export type GuestStateGeneration = TypeOf<typeof guestStateGeneration>
+
+/**
+ * Compact JWS of `{ latestLaunch }` (LatestLaunch), by the key that signs releases.
+ */
+const signedLatestLaunch = named('SignedLatestLaunch', object({ value: anyText }))
+export type SignedLatestLaunch = TypeOf<typeof signedLatestLaunch>
 
 export const keyPlacementRequest = named(
   'KeyPlacementRequest',
@@ -31,16 +38,63 @@ export const vaultWire: Wire = {
   version: '1',
   title: 'Operations log and guest states',
   about:
-    'In addition to Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles (docs/vault.md), and the counter that prevents older guest states from being used.',
+    'In addition to Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles ' +
+    '(docs/vault.md), and the counter that prevents older guest states from being used.',
   server: 'https://{vault}.vault.strongroom.internal',
   security: 'bearer',
-  owns: /^\w+ \/(operationlog|.*\/(guest-state-generation|placement)$)/,
-  // prettier-ignore
+  owns: /^\w+ \/(operationlog|.*\/(guest-state-generation|latest-launch|placement)$)/,
   operations: [
-    { method: 'GET', path: '/operationlog/checkpoint', summary: 'The signed head of the log', status: 200, answer: anyText, answerType: 'text/plain' },
-    { method: 'GET', path: '/operationlog/key', summary: 'The key that signs the log', status: 200, answer: anyText, answerType: 'text/plain' },
-    { method: 'GET', path: '/operationlog/tile/*', summary: 'A tile of hashes or entries', status: 200, answer: anyText, answerType: 'application/octet-stream', errors: ['TileNotFound'] },
-    { method: 'POST', path: '/keys/:name/:version/guest-state-generation', summary: 'Raises the counter of a key', body: guestStateGenerationRequest, status: 200, answer: guestStateGeneration, errors: ['BadParameter', 'GuestStateGenerationTooOld', 'Forbidden'] },
-    { method: 'PUT', path: '/keys/:name/:version/placement', summary: 'Records the placement of a platform key’s VM; only for the resource manager', body: keyPlacementRequest, status: 200, answer: keyPlacement, errors: ['BadParameter', 'PlacementOver', 'Forbidden'] },
+    {
+      method: 'GET',
+      path: '/operationlog/checkpoint',
+      summary: 'The signed head of the log',
+      status: 200,
+      answer: anyText,
+      answerType: 'text/plain',
+    },
+    {
+      method: 'GET',
+      path: '/operationlog/key',
+      summary: 'The key that signs the log',
+      status: 200,
+      answer: anyText,
+      answerType: 'text/plain',
+    },
+    {
+      method: 'GET',
+      path: '/operationlog/tile/*',
+      summary: 'A tile of hashes or entries',
+      status: 200,
+      answer: anyText,
+      answerType: 'application/octet-stream',
+      errors: ['TileNotFound'],
+    },
+    {
+      method: 'POST',
+      path: '/keys/:name/:version/guest-state-generation',
+      summary: 'Raises the counter of a key',
+      body: guestStateGenerationRequest,
+      status: 200,
+      answer: guestStateGeneration,
+      errors: ['BadParameter', 'GuestStateGenerationTooOld', 'GuestStateGenerationTaken', 'Forbidden'],
+    },
+    {
+      method: 'POST',
+      path: '/keys/:name/:version/latest-launch',
+      summary: 'The launch that raised the counter last, signed; only for the resource manager',
+      body: quoteChallenge,
+      status: 200,
+      answer: signedLatestLaunch,
+      errors: ['BadParameter', 'Forbidden'],
+    },
+    {
+      method: 'PUT',
+      path: '/keys/:name/:version/placement',
+      summary: 'Records the placement of a platform key’s VM; only for the resource manager',
+      body: keyPlacementRequest,
+      status: 200,
+      answer: keyPlacement,
+      errors: ['BadParameter', 'PlacementOver', 'Forbidden'],
+    },
   ],
 }

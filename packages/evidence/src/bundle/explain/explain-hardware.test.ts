@@ -91,6 +91,7 @@ describe('a report of SEV-SNP', () => {
       familyId: hex(1),
       imageId: hex(2),
       vmpl: '3',
+      signatureAlgorithm: '1',
       currentTcb: tcb(1),
       platformInfo: '0x25',
       'platformInfo.smtEnabled': 'yes',
@@ -99,6 +100,7 @@ describe('a report of SEV-SNP', () => {
       'platformInfo.raplDisabled': 'no',
       'platformInfo.ciphertextHidingEnabled': 'yes',
       'platformInfo.aliasCheckComplete': 'no',
+      'platformInfo.tioEnabled': 'no',
       authorKeyEnabled: 'yes',
       chipKeyMasked: 'no',
       signingKey: 'VLEK',
@@ -122,6 +124,24 @@ describe('a report of SEV-SNP', () => {
       'signature.r': hex(12),
       'signature.s': hex(13),
     })
+  })
+
+  it.each([
+    ['chipKeyMasked', 'MASK_CHIP_KEY'],
+    ['signatureAlgorithm', 'SIGNATURE_ALGO'],
+    ['launchMitigations', 'LAUNCH_MIT_VECTOR'],
+    ['currentMitigations', 'CURRENT_MIT_VECTOR'],
+    ['platformInfo.smtEnabled', 'SMT_EN'],
+    ['platformInfo.tsmeEnabled', 'TSME_EN'],
+    ['platformInfo.eccEnabled', 'ECC_EN'],
+    ['platformInfo.raplDisabled', 'RAPL_DIS'],
+    ['platformInfo.ciphertextHidingEnabled', 'CIPHERTEXT_HIDING_DRAM_EN'],
+    ['platformInfo.aliasCheckComplete', 'ALIAS_CHECK_COMPLETE'],
+    ['policy.migrationAgentAllowed', 'MIGRATE_MA'],
+    ['policy.pageSwapDisabled', 'PAGE_SWAP_DISABLE'],
+  ])('shows %s with AMD’s name, %s', (name, amd) => {
+    const meaning = explainSnp(report).find((field) => field.name === name)?.meaning
+    expect(meaning?.split(': ')[0]).toBe(amd)
   })
 
   it('of an earlier version lacks what later ones say, and is read as Milan’s', () => {

@@ -41,7 +41,8 @@ describe('every kind of evidence', () => {
   const manifest = new ByteWriter().bytes(svsmManifestGuid).u32le(50).u32le(1).bytes(service.finish()).bytes(utf8('hi'))
   const jws = `${toBase64Url(utf8('{"alg":"RS256"}'))}.${toBase64Url(utf8('{"iss":"me"}'))}.AAAA`
   const spki = fromHex(
-    `3059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5`,
+    '3059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a1394' +
+      '5d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5',
   )
   const rsaSpki = Uint8Array.from(
     generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'der' }),

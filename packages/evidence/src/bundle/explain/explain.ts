@@ -25,7 +25,7 @@ import { explainQuote, explainTdReport } from './explain-tdx.ts'
 import { explainAttest, explainHcl, explainPublic, explainSignature } from './explain-tpm.ts'
 import { explainCertificate, explainCrl } from './explain-x509.ts'
 import { bytesText, type Explanation, type Field } from './field.ts'
-import type { Piece } from '../piece.ts'
+import type { Piece, Unused } from '../piece.ts'
 
 const titles: Record<Piece['kind'], string> = {
   'snp-report': 'SEV-SNP attestation report (AMD 56860, ATTESTATION_REPORT)',
@@ -51,6 +51,7 @@ const titles: Record<Piece['kind'], string> = {
   jwks: 'Key set (RFC 7517)',
   'runtime-claims': 'Runtime claims of Azure’s paravisor (OpenVMM)',
   signature: 'A signature without its scheme',
+  unused: 'Parts of the file that no check uses',
   unknown: 'Not a known kind of evidence',
   unreadable: 'Declared as evidence, but unreadable',
 }
@@ -71,7 +72,7 @@ const titles: Record<Piece['kind'], string> = {
 export function explain(piece: Piece): Explanation {
   const head = { name: piece.name.trim(), kind: piece.kind, title: titles[piece.kind] }
   try {
-    return { ...head, fields: fieldsOf(piece) }
+    return { ...head, fields: piece.kind === 'unused' ? unusedFields(piece.parts) : fieldsOf(piece) }
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
     const found = error.found === undefined ? '' : ` (found ${error.found}, expected ${error.expected ?? 'another'})`
@@ -79,7 +80,10 @@ export function explain(piece: Piece): Explanation {
   }
 }
 
-function fieldsOf(piece: Piece): Field[] {
+const unusedFields = (parts: readonly Unused[]): Field[] =>
+  parts.map(({ of, what }) => ({ name: of.trim(), value: what, meaning: 'Nothing reads this' }))
+
+function fieldsOf(piece: Exclude<Piece, { kind: 'unused' }>): Field[] {
   switch (piece.kind) {
     case 'snp-report':
       return explainSnp(parseSnpReport(piece.bytes))

@@ -2,6 +2,7 @@ import { ByteReader } from '../../core/bytes/byte-reader.ts'
 import { concat } from '../../core/bytes/bytes.ts'
 import { ParseError } from '../../core/errors.ts'
 import type { Piece, PieceOf } from '../piece.ts'
+import { unusedPiece } from '../unused/unused.ts'
 
 /** Far more fields than any message read here. */
 const maximumFields = 1_000
@@ -28,6 +29,13 @@ class Message {
 
   get numbers(): number[] {
     return [...this.#fields.keys()]
+  }
+
+  /** Fields other than these, and all but the last value of those that occur once. */
+  unread(once: readonly number[], many: readonly number[] = []): number[] {
+    return this.numbers.filter(
+      (number) => !many.includes(number) && (!once.includes(number) || (this.#fields.get(number) ?? []).length > 1),
+    )
   }
 
   /** All values of a field; for a field that occurs once in a message, the last one counts. @throws ParseError */
@@ -83,13 +91,29 @@ export function readAttestationMessage(name: string, bytes: Uint8Array): Piece[]
     const akPublic = concat(Uint8Array.of(publicArea.length >> 8, publicArea.length & 0xff), publicArea)
     const pieces = quotes.map((quote, index) => readQuote(`${name} quote ${index}`, quote, akPublic, eventLog))
     const unread = message.numbers.find((number) => number >= firstOfHardware)
-    if (unread === undefined) return pieces
+    const others = [
+      ...message.unread([1, 3], [2]).map((number) => unusedPiece(`${name} field ${number}`, 'field that is not read')),
+      ...quotes.flatMap((quote, index) => unreadInQuote(`${name} quote ${index}`, quote)),
+    ]
+    if (unread === undefined) return [...pieces, ...others]
     const reason = `Its field ${unread} holds hardware evidence in a form that is not read: give the report or quote as a file`
     return [...pieces, { name, kind: 'unreadable', code: 'UnknownType', reason }]
   } catch (error) {
     if (error instanceof ParseError) return undefined
     throw error
   }
+}
+
+/** Fields of a quote, of its registers and of their entries that are not read. */
+function unreadInQuote(name: string, bytes: Uint8Array): Piece[] {
+  const quote = new Message(bytes)
+  const registers = new Message(concat(...quote.bytes(3)))
+  const numbers = [
+    ...quote.unread([1, 2], [3]),
+    ...registers.unread([1], [2]),
+    ...registers.bytes(2).flatMap((entry) => new Message(entry).unread([1, 2])),
+  ]
+  return numbers.map((number) => unusedPiece(`${name} field ${number}`, 'field that is not read'))
 }
 
 function readQuote(name: string, bytes: Uint8Array, akPublic: Uint8Array, eventLog: Uint8Array | undefined): Piece {

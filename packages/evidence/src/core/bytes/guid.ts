@@ -27,6 +27,19 @@ export function formatGuid(bytes: Uint8Array): string {
 }
 
 /**
+ * UUID as lower-case text, from 16 bytes in the order of the text (RFC 4122, 4.1.2), as in AMD's certificate table.
+ * @example
+ * import { formatUuid, fromHex } from '@strongroom/evidence'
+ *
+ * formatUuid(fromHex('63da758de6644564adc5f4b93be8accd')) // => '63da758d-e664-4564-adc5-f4b93be8accd'
+ */
+export function formatUuid(bytes: Uint8Array): string {
+  if (bytes.length !== 16) throw new ParseError({ code: 'WrongLength', message: 'UUID is not 16 bytes' })
+  let at = 0
+  return parts.map((length) => toHex(bytes.subarray(at, (at += length)))).join('-')
+}
+
+/**
  * Bytes of a GUID's text in either case. @throws ParseError InvalidEncoding
  * @example
  * import { parseGuid, toHex } from '@strongroom/evidence'

@@ -69,7 +69,7 @@ export class DerValue {
   /** Reader over the content of a constructed value. */
   read(structure: string, depth: number): DerReader {
     const base = this.contentOffset - this.#contentStart
-    return new DerReader(this.#bytes, structure, base, depth, this.#contentStart, this.#end)
+    return new DerReader(this.#bytes, structure, base, { depth, start: this.#contentStart, end: this.#end })
   }
 }
 
@@ -96,10 +96,15 @@ export class DerReader {
 
   /**
    * @param base offset of `bytes` in the outermost input
-   * @param start where in `bytes` to begin
-   * @param end where in `bytes` to stop
+   * @param within of a nested value: how deep it is, and where in `bytes` to begin and stop
    */
-  constructor(bytes: Uint8Array, structure: string, base = 0, depth = 0, start = 0, end: number = bytes.length) {
+  constructor(
+    bytes: Uint8Array,
+    structure: string,
+    base = 0,
+    within: { depth: number; start: number; end: number } = { depth: 0, start: 0, end: bytes.length },
+  ) {
+    const { depth, start, end } = within
     this.#bytes = bytes
     this.#base = base
     this.#depth = depth

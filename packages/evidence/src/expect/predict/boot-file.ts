@@ -63,7 +63,14 @@ export const dbOwner = '5a1e0000-0000-4000-8000-000000000db1'
  */
 export function bootFileText(o: BootFileDocument): Uint8Array {
   const { image, generation, release, builtAt, bootFile } = o
-  const document = { version, image, generation, release, builtAt: builtAt.toISOString(), bootFile: bootFileMembers(bootFile) } // prettier-ignore
+  const document = {
+    version,
+    image,
+    generation,
+    release,
+    builtAt: builtAt.toISOString(),
+    bootFile: bootFileMembers(bootFile),
+  }
   return utf8(JSON.stringify(document))
 }
 
@@ -126,7 +133,7 @@ const reader = new DocumentReader('boot file')
 /** Reads what bootFileText writes, and nothing else. @throws ParseError */
 function parseBootFile(payload: Uint8Array): BootFileDocument {
   const document = reader.document(payload, {
-    version,
+    versions: [version],
     members: ['image', 'generation', 'release', 'builtAt', 'bootFile'],
   })
   return {

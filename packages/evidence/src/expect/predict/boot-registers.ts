@@ -1,7 +1,7 @@
 import { fromHex } from '../../core/bytes/hex.ts'
 
 /**
- * Registers that identify what was booted: the machine (1), drivers and devices (2, 3, 6), what the firmware started
+ * Registers that identify what the firmware (0) booted: the machine (1), drivers and devices (2, 3, 6), what the firmware started
  * and under which keys (4, 7), the boot image (11), and what a host passed to its stub (12, 13).
  * @example
  * import { bootRegisters } from '@strongroom/evidence/expected'
@@ -10,8 +10,8 @@ import { fromHex } from '../../core/bytes/hex.ts'
  * bootRegisters.join(' ') // => '1 2 3 4 6 7 11 12 13'
  */
 export const bootRegisters = [1, 2, 3, 4, 6, 7, 11, 12, 13] as const
-/** SHA-256 values by register. */
-export type BootRegisters = Record<(typeof bootRegisters)[number], Uint8Array>
+/** SHA-256 values by register: also of PCR 0, where the boot's firmware is known. */
+export type BootRegisters = Record<(typeof bootRegisters)[number], Uint8Array> & { 0?: Uint8Array }
 
 /**
  * A register extended by the separator alone (EV_SEPARATOR, predict/pcr.ts).

@@ -15,15 +15,18 @@ export class DocumentReader {
     this.#name = name
   }
 
-  /** A JSON object of this version with these further members. */
-  document(payload: Uint8Array, o: { version: number; members: readonly string[] }): Record<string, unknown> {
-    const document = this.members(readJsonObject(payload, this.#name), '', ['version', ...o.members])
+  /** A JSON object of one of these versions with these further members. */
+  document(
+    payload: Uint8Array,
+    o: { versions: readonly number[]; members: readonly string[]; optional?: readonly string[] },
+  ): Record<string, unknown> {
+    const document = this.members(readJsonObject(payload, this.#name), '', ['version', ...o.members], o.optional)
     const { version } = document
-    if (version === o.version) return document
+    if (typeof version === 'number' && o.versions.includes(version)) return document
     throw new ParseError({
       code: 'UnknownVersion',
       message: `${this.#name}: version`,
-      expected: String(o.version),
+      expected: o.versions.join(' or '),
       found: shown(version),
     })
   }

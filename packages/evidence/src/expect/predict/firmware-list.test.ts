@@ -54,7 +54,11 @@ const at = (text: string): FirmwareRelease => ({
   snp: { start: new Uint8Array(48).fill(text.codePointAt(0)!), resetAddress: 0x80b004 },
   mrtd: new Uint8Array(48).fill(text.codePointAt(0)!),
 })
-const two: FirmwareList = { signedAt: new Date('2026-11-29'), first: false, releases: [at('a'), { ...at('b'), securityVersion: 2 }] } // prettier-ignore
+const two: FirmwareList = {
+  signedAt: new Date('2026-11-29'),
+  first: false,
+  releases: [at('a'), { ...at('b'), securityVersion: 2 }],
+}
 
 const codeOf = async (work: Promise<unknown>): Promise<string> =>
   await work.then(
@@ -72,7 +76,10 @@ describe('a list of firmware releases', () => {
   })
 
   it('is refused with a ParseError, or read as a list, whatever stands in it', () => {
-    const value = fc.oneof(fc.jsonValue(), list.map((written) => JSON.parse(new TextDecoder().decode(firmwareListText(written))) as unknown)) // prettier-ignore
+    const value = fc.oneof(
+      fc.jsonValue(),
+      list.map((written) => JSON.parse(new TextDecoder().decode(firmwareListText(written))) as unknown),
+    )
     fc.assert(
       fc.property(value, fc.string({ maxLength: 12 }), fc.jsonValue(), (document, name, planted) => {
         const changed = typeof document === 'object' && document !== null ? { ...document, [name]: planted } : document
@@ -124,7 +131,9 @@ describe('a list of firmware releases', () => {
     expect(await codeOf(verifyFirmwareList({ jws: signed(text), keys: [] }))).toBe('TokenKeyUnknown')
     const measurements = signed(text, { typ: 'strongroom-image-measurements+jws' })
     expect(await codeOf(verifyFirmwareList({ jws: measurements, keys: [own.jwk] }))).toBe('TokenOfAnotherKind')
-    expect(await codeOf(verifyFirmwareList({ jws: signed(text, { crit: ['b'] }), keys: [own.jwk] }))).toBe('UnknownCriticalExtension') // prettier-ignore
+    expect(await codeOf(verifyFirmwareList({ jws: signed(text, { crit: ['b'] }), keys: [own.jwk] }))).toBe(
+      'UnknownCriticalExtension',
+    )
   })
 })
 
@@ -148,9 +157,18 @@ describe('the release that a guest was launched with', () => {
 
 describe('whether a VM may be launched with a release', () => {
   const [a, b] = two.releases as [FirmwareRelease, FirmwareRelease]
-  const ran = ({ version, securityVersion, sha256 }: FirmwareRelease) => ({ version, securityVersion, sha256: toHex(sha256) }) // prettier-ignore
-  const judged = (found: FirmwareRelease | undefined, before: FirmwareRelease | undefined, updates: FirmwareUpdates): string => // prettier-ignore
-    firmwareRefusal({ list: two, found, measurement: new Uint8Array(48), updates, ran: before && ran(before) })?.code ?? 'allowed' // prettier-ignore
+  const ran = ({ version, securityVersion, sha256 }: FirmwareRelease) => ({
+    version,
+    securityVersion,
+    sha256: toHex(sha256),
+  })
+  const judged = (
+    found: FirmwareRelease | undefined,
+    before: FirmwareRelease | undefined,
+    updates: FirmwareUpdates,
+  ): string =>
+    firmwareRefusal({ list: two, found, measurement: new Uint8Array(48), updates, ran: before && ran(before) })?.code ??
+    'allowed'
 
   it('depends on the list, on what it ran last, and on its owner', () => {
     const same = { ...at('c'), securityVersion: 1 }

@@ -109,7 +109,7 @@ const reader = new DocumentReader('firmware list')
 
 /** Reads exactly what firmwareListText writes. @throws ParseError */
 export function parseFirmwareList(payload: Uint8Array): FirmwareList {
-  const document = reader.document(payload, { version, members: ['signedAt', 'first', 'releases'] })
+  const document = reader.document(payload, { versions: [version], members: ['signedAt', 'first', 'releases'] })
   const { first, releases: list } = document
   if (typeof first !== 'boolean') return reader.refuse('first', 'true or false', first)
   if (!Array.isArray(list) || list.length > mostReleases)

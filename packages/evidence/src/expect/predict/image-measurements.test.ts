@@ -50,6 +50,8 @@ beforeAll(async () => {
     image: { id: 'reference-1', name: 'reference', version: '13.0.20261127', source: 'reference' },
     measuredAt: new Date('2026-11-27T12:00:00.000Z'),
     bootFile: { ...(await measureBootFile({ image, kernel: false })), kernel: new Uint8Array(32).fill(9) },
+    root: { sha256: new Uint8Array(32).fill(7), bytes: 1_234_567_168 },
+    certificates: new Uint8Array(32).fill(8),
     variables: { on, off },
   }
 })
@@ -159,6 +161,8 @@ describe('a signed document of measurements', () => {
   it('is read as it was written', async () => {
     const jws = await sign(imageMeasurementsText(measured))
     expect(await verifyImageMeasurements({ jws, keys })).toEqual(measured)
+    const { root: _root, certificates: _certificates, ...before } = measured
+    expect(await verifyImageMeasurements({ jws: await sign(imageMeasurementsText(before)), keys })).toEqual(before)
   })
 
   it('counts by a key that was pinned, under its own type, whole, and not otherwise', async () => {
@@ -188,7 +192,16 @@ describe('a signed document of measurements', () => {
   })
 
   it.each<[string, (document: Loose) => void, string]>([
-    ['of a later version', (d) => (d['version'] = 2), 'UnknownVersion'],
+    ['of a later version', (d) => (d['version'] = 3), 'UnknownVersion'],
+    ['of version 1 with what came with version 2', (d) => (d['version'] = 1), 'InvalidValue'],
+    [
+      'of version 1 with a root partition',
+      (d) => delete Object.assign(d, { version: 1 })['certificates'],
+      'InvalidValue',
+    ],
+    ['of version 2 without certificates', (d) => delete d['certificates'], 'InvalidValue'],
+    ['of an empty root partition', (d) => Object.assign(d['root'] as object, { bytes: 0 }), 'InvalidValue'],
+    ['of a root partition without a digest', (d) => delete (d['root'] as Loose)['sha256'], 'InvalidValue'],
     ['with a member that nobody knows', (d) => (d['more'] = 1), 'InvalidValue'],
     ['without its image', (d) => delete d.image, 'InvalidValue'],
     ['of an image without a source', (d) => (d.image!.source = 'elsewhere'), 'InvalidValue'],

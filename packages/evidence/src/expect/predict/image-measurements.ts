@@ -20,11 +20,22 @@ export interface MeasuredImage {
   source: 'reference' | 'import' | 'capture'
 }
 
+/** Content of an image's root partition, which a paravisor compares with what it encrypts. */
+export interface RootPartition {
+  /** SHA-256 of its bytes. */
+  sha256: Uint8Array
+  bytes: number
+}
+
 /** What is needed to predict the registers of every boot of an image (docs/design/0008-image-measurements.md). */
 export interface ImageMeasurements {
   image: MeasuredImage
   measuredAt: Date
   bootFile: BootFile
+  /** Absent in documents of version 1, and where nothing could be compared with it: a disk captured from a VM. */
+  root?: RootPartition
+  /** SHA-256 over the image's certificates for db, in DER, one after the other; absent in documents of version 1. */
+  certificates?: Uint8Array
   /** UEFI variables that VMs of the image start with, with Secure Boot and without. */
   variables: { on: MeasuredVariables; off: MeasuredVariables }
 }
@@ -37,7 +48,9 @@ export interface ImageMeasurements {
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { equal } from '@strongroom/evidence'
- * import { findAuthority, measureBootFile, measureVariables, parsePe, parseVariableStore, predictPcr11, predictRegisters } from '@strongroom/evidence/expected'
+ * import {
+ *   findAuthority, measureBootFile, measureVariables, parsePe, parseVariableStore, predictPcr11, predictRegisters,
+ * } from '@strongroom/evidence/expected'
  *
  * const image = parsePe(await readFile('boot.efi'))
  * const variables = parseVariableStore(await readFile('variables.fd'))
@@ -104,13 +117,17 @@ export async function predictImageRegisters(
  * header['typ'] === imageMeasurementsType // => true
  */
 export const imageMeasurementsType = 'strongroom-image-measurements+jws'
-const version = 1
+/** Version 1 says nothing of the root partition and the certificates. */
+const versions = [1, 2]
 
 /**
  * The document that is signed: JSON, digests in hexadecimal.
  * @example
  * import { readFile } from 'node:fs/promises'
- * import { findAuthority, imageMeasurementsText, measureBootFile, measureVariables, parseImageMeasurements, parsePe, parseVariableStore } from '@strongroom/evidence/expected'
+ * import {
+ *   findAuthority, imageMeasurementsText, measureBootFile, measureVariables, parseImageMeasurements, parsePe,
+ *   parseVariableStore,
+ * } from '@strongroom/evidence/expected'
  *
  * const image = parsePe(await readFile('boot.efi'))
  * const variables = parseVariableStore(await readFile('variables.fd'))
@@ -133,10 +150,12 @@ export function imageMeasurementsText(o: ImageMeasurements): Uint8Array {
   const { id, name, version: release, source } = o.image
   return utf8(
     JSON.stringify({
-      version,
+      version: o.certificates === undefined ? 1 : 2,
       image: { id, name, version: release, source },
       measuredAt: o.measuredAt.toISOString(),
       bootFile: bootFileMembers(o.bootFile),
+      ...(o.root && { root: { sha256: toHex(o.root.sha256), bytes: o.root.bytes } }),
+      ...(o.certificates && { certificates: toHex(o.certificates) }),
       secureBoot: { on: variables(o.variables.on), off: variables(o.variables.off) },
     }),
   )
@@ -176,12 +195,19 @@ const reader = new DocumentReader('image measurements')
  * bootFile.sections.map(({ name }) => name) // => ['.linux']
  */
 export function parseImageMeasurements(payload: Uint8Array): ImageMeasurements {
-  const document = reader.document(payload, { version, members: ['image', 'measuredAt', 'bootFile', 'secureBoot'] })
+  const members = ['image', 'measuredAt', 'bootFile', 'secureBoot']
+  const document = reader.document(payload, { versions, members, optional: ['root', 'certificates'] })
+  const { root, certificates } = document
+  if ((certificates === undefined) !== (document['version'] === 1))
+    return reader.refuse('certificates', 'a digest in version 2, and none in version 1', certificates)
+  if (certificates === undefined && root !== undefined) return reader.refuse('root', 'none in version 1', root)
   const secureBoot = reader.members(document['secureBoot'], 'secureBoot', ['on', 'off'])
   return {
     image: readImage(document['image']),
     measuredAt: reader.time(document['measuredAt'], 'measuredAt'),
     bootFile: reader.bootFile(document['bootFile']),
+    ...(root !== undefined && { root: readRoot(root) }),
+    ...(certificates !== undefined && { certificates: reader.sha256(certificates, 'certificates') }),
     variables: { on: readVariables(secureBoot['on'], 'on'), off: readVariables(secureBoot['off'], 'off') },
   }
 }
@@ -193,6 +219,14 @@ function readImage(value: unknown): MeasuredImage {
   if (source !== 'reference' && source !== 'import' && source !== 'capture')
     return reader.refuse('image.source', 'reference, import or capture', source)
   return { id: text('id'), name: text('name'), version: text('version'), source }
+}
+
+function readRoot(value: unknown): RootPartition {
+  const root = reader.members(value, 'root', ['sha256', 'bytes'])
+  return {
+    sha256: reader.sha256(root['sha256'], 'root.sha256'),
+    bytes: reader.integer(root['bytes'], 'root.bytes', 1, Number.MAX_SAFE_INTEGER),
+  }
 }
 
 function readVariables(value: unknown, which: string): MeasuredVariables {

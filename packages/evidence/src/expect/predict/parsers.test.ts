@@ -124,8 +124,8 @@ describe('GUIDs', () => {
   })
 
   it('have their first three groups little-endian in memory', () => {
-    expect([...parseGuid('00112233-4455-6677-8899-aabbccddeeff').subarray(0, 9)]).toEqual(
-      [0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88], // prettier-ignore
-    )
+    expect([...parseGuid('00112233-4455-6677-8899-aabbccddeeff').subarray(0, 9)]).toEqual([
+      0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66, 0x88,
+    ])
   })
 })

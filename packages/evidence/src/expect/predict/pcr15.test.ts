@@ -14,8 +14,11 @@ const volume = async (fill: number): Promise<string> =>
 const own = await volume(1)
 const other = await volume(2)
 
-const record = (pcr: number, digest: Uint8Array, text: string): string =>
-  `\u001e${JSON.stringify({ pcr, digests: [{ hashAlg: 'sha256', digest: toHex(digest) }], content_type: 'systemd', content: { string: text, eventType: 'phase' } })}\n`
+const record = (pcr: number, digest: Uint8Array, text: string): string => {
+  const content = { string: text, eventType: 'phase' }
+  const digests = [{ hashAlg: 'sha256', digest: toHex(digest) }]
+  return `\u001e${JSON.stringify({ pcr, digests, content_type: 'systemd', content })}\n`
+}
 
 /** A boot's log and register: what was extended into PCR 15, in order, among other programs' records. */
 async function boot(texts: string[]): Promise<{ log: UserspaceRecord[]; quoted: Uint8Array }> {

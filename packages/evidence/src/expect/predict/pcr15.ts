@@ -133,16 +133,7 @@ export async function verifyVolume(o: {
   quoted: Uint8Array
   expected: Uint8Array
 }): Promise<Volume> {
-  const records = o.log.filter((record) => record.pcr === volumeRegister)
-  const value = await extendAll(records.map((record) => record.digest))
-  if (!equal(value, o.quoted)) {
-    throw new VerificationError({
-      code: 'EventLogMismatch',
-      message: `The log of user space does not replay to PCR ${volumeRegister}.`,
-      expected: toHex(o.quoted),
-      found: toHex(value),
-    })
-  }
+  const records = await replayedRecords(o)
   const separator = await textDigest(volumeSeparator)
   const [first, second] = records
   const same =
@@ -167,5 +158,21 @@ export async function verifyVolume(o: {
               .slice(0, 2)
               .map((record) => toHex(record.digest))
               .join(', '),
+  })
+}
+
+/** What was measured into PCR 15, if the log replays to it. @throws VerificationError EventLogMismatch */
+export async function replayedRecords(o: {
+  log: readonly UserspaceRecord[]
+  quoted: Uint8Array
+}): Promise<UserspaceRecord[]> {
+  const records = o.log.filter(({ pcr }) => pcr === volumeRegister)
+  const value = await extendAll(records.map(({ digest }) => digest))
+  if (equal(value, o.quoted)) return records
+  throw new VerificationError({
+    code: 'EventLogMismatch',
+    message: `The log of user space does not replay to PCR ${volumeRegister}.`,
+    expected: toHex(o.quoted),
+    found: toHex(value),
   })
 }

@@ -33,7 +33,9 @@ const mostCertificates = 4
  * @throws ParseError; VerificationError VariableSignatureInvalid, VariableSignerNotAllowed, VariableNotNewer, VariableNotAllowed
  * @example
  * import { readFile } from 'node:fs/promises'
- * import { applySecureBootUpdate, dbOwner, parseSignatureLists, parseVariableStore, secureBootState, signatureLists } from '@strongroom/evidence/expected'
+ * import {
+ *   applySecureBootUpdate, dbOwner, parseSignatureLists, parseVariableStore, secureBootState, signatureLists,
+ * } from '@strongroom/evidence/expected'
  *
  * const store = secureBootState(parseVariableStore(await readFile('variables.fd')))
  * const publisher = signatureLists({ owner: dbOwner, certificates: [await readFile('publisher.der')] })

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { addressOf } from '../connections.ts'
+import { limitedAddress } from '../../network/caller.ts'
 import { FairQueue } from '../fair-queue.ts'
 import { Pipelines } from '../pipelines.ts'
 import type { Drain } from './drain.ts'
@@ -53,6 +53,6 @@ export class Entrance {
 
   #inTurn(request: IncomingMessage, response: ServerResponse): void {
     const begin = (): void => this.#begin(request, response)
-    this.#queue.begin(addressOf(request.socket), begin, () => !request.socket.destroyed)
+    this.#queue.begin(limitedAddress(request.socket), begin, () => !request.socket.destroyed)
   }
 }

@@ -93,7 +93,12 @@ describeStores('a database that somebody edited', (open) => {
   it('is refused too where two columns have changed their names', async () => {
     const { store, raw } = await houses(open)
     await store.close()
-    for (const [from, to] of [['house', 'x'], ['name', 'house'], ['x', 'name']]) await raw.run(`alter table door rename column "${from}" to "${to}"`) // prettier-ignore
+    for (const [from, to] of [
+      ['house', 'x'],
+      ['name', 'house'],
+      ['x', 'name'],
+    ])
+      await raw.run(`alter table door rename column "${from}" to "${to}"`)
     expect(await codeOf(open({ sameAs: store }))).toBe('StoreAltered')
     await raw.close()
   })
@@ -136,7 +141,12 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
       .leftJoin('door', (join) => join.onRef('door.house', '=', 'window.house').onRef('door.name', '=', 'window.name'))
       .selectAll('window')
       .execute(),
-  'of a count': (db) => db.selectFrom('door').select((e) => e.fn.countAll().as('n')).where('house', '=', 'a').execute(), // prettier-ignore
+  'of a count': (db) =>
+    db
+      .selectFrom('door')
+      .select((e) => e.fn.countAll().as('n'))
+      .where('house', '=', 'a')
+      .execute(),
   'of a maximum': (db) =>
     db
       .selectFrom('door')
@@ -147,7 +157,11 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
 }
 const writes: Record<string, (db: Database) => Promise<unknown>> = {
   'of another column': (db) => db.updateTable('door').set({ note: 'n' }).where('house', '=', 'a').execute(),
-  'by what it was': (db) => db.updateTable('door').set((e) => ({ open: e('open', '+', 1) })).execute(), // prettier-ignore
+  'by what it was': (db) =>
+    db
+      .updateTable('door')
+      .set((e) => ({ open: e('open', '+', 1) }))
+      .execute(),
   'by an insert that meets it': (db) =>
     db
       .insertInto('door')
@@ -164,7 +178,12 @@ describeStores('an edit while the server runs', (open) => {
       await work(store.db)
       for (const table of ['door', 'window']) await raw.run(`select * from "${table}"`)
       const [before] = await raw.run(`select count(*) as n, sum(length(coalesce(note, ''))) as notes from door`)
-      const there = await store.db.selectFrom('door').selectAll().where('house', '=', 'a').where('name', '=', 'front').execute() // prettier-ignore
+      const there = await store.db
+        .selectFrom('door')
+        .selectAll()
+        .where('house', '=', 'a')
+        .where('name', '=', 'front')
+        .execute()
       if (there.length > 0) await raw.run(`update door set open = 7 where house = 'a' and name = 'front'`)
       else await raw.run(`update door set open = 7`)
       const again = there.length > 0 ? work : reads['of all columns']!
@@ -179,7 +198,9 @@ describeStores('an edit while the server runs', (open) => {
 
   it('is found on SQLite whatever it is, and by every use of the store from then on', async () => {
     const { store, raw, earlier } = await houses(open)
-    await raw.run(`update door set open = 1, row_mac = ? where house = 'a' and name = 'front'`, [earlier['row_mac'] as string]) // prettier-ignore
+    await raw.run(`update door set open = 1, row_mac = ? where house = 'a' and name = 'front'`, [
+      earlier['row_mac'] as string,
+    ])
     await raw.close()
     const expected = store.engine === 'sqlite' ? 'StoreAltered' : 'done'
     for (let index = 0; index < 2; index++) {
@@ -193,7 +214,9 @@ describeStores('an edit while the server runs', (open) => {
             .execute(),
         ),
       ).toBe(expected)
-      expect(await codeOf(store.transaction((tx) => tx.deleteFrom('window').where('name', '=', 'x').execute()))).toBe(expected) // prettier-ignore
+      expect(await codeOf(store.transaction((tx) => tx.deleteFrom('window').where('name', '=', 'x').execute()))).toBe(
+        expected,
+      )
     }
     await store.close()
     expect(await codeOf(open({ sameAs: store }))).toBe('StoreAltered')
@@ -221,7 +244,15 @@ describeStores('an edit while the server runs', (open) => {
     await store.db.updateTable('door').set({ open: 1 }).where('house', '=', 'a').execute()
     for (const [index, table] of tables.entries()) {
       await raw.run(`delete from "${table}"`)
-      for (const row of kept[index]!) await raw.run(`insert into "${table}" (${Object.keys(row).map((name) => `"${name}"`).join(', ')}) values (${Object.keys(row).map(() => '?').join(', ')})`, Object.values(row) as string[]) // prettier-ignore
+      for (const row of kept[index]!)
+        await raw.run(
+          `insert into "${table}" (${Object.keys(row)
+            .map((name) => `"${name}"`)
+            .join(', ')}) values (${Object.keys(row)
+            .map(() => '?')
+            .join(', ')})`,
+          Object.values(row) as string[],
+        )
     }
     await raw.close()
     const write = store.db.updateTable('door').set({ note: 'n' }).where('house', '=', 'a').execute()
@@ -245,11 +276,16 @@ describeStores('a database of an earlier Strongroom', (open) => {
   it('is refused with words, bound once where the owner asks for it, and checked from then on', async () => {
     const store = await open()
     const raw = await openRaw(store)
-    await raw.run('create table strongroom_migration (list text not null, name text not null, applied_at text not null, primary key (list, name))') // prettier-ignore
+    await raw.run(
+      'create table strongroom_migration (list text not null, name text not null, applied_at text not null, primary key (list, name))',
+    )
     await raw.run(`insert into strongroom_migration values ('houses', '001', '2026-01-01T00:00:00.000Z')`)
     for (const table of ['door', 'window']) {
-      await raw.run(`create table "${table}" (house text not null, name text not null, open integer not null, note text, primary key (house, name))`) // prettier-ignore
-      for (let index = 0; index < 1203; index++) await raw.run(`insert into "${table}" values ('a', '${index}', 1, null)`) // prettier-ignore
+      await raw.run(
+        `create table "${table}" (house text not null, name text not null, open integer not null, note text, primary key (house, name))`,
+      )
+      for (let index = 0; index < 1203; index++)
+        await raw.run(`insert into "${table}" values ('a', '${index}', 1, null)`)
     }
     const place = { url: store.url, service: store.service, sealer: testSealer }
     await expect(store.migrate('houses', migrations)).rejects.toMatchObject({

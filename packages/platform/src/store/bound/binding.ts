@@ -194,7 +194,9 @@ export class Binding {
       if (!shape.hasMac)
         await run(`alter table ${quoted(shape.table)} add column ${macColumn} text not null default ''`)
       const table = new BoundTable(this.service, shape, this.#parts)
-      const change = `update ${quoted(shape.table)} set ${macColumn} = ? where ${shape.key.map((name) => `${quoted(name)} = ?`).join(' and ')}`
+      const change =
+        `update ${quoted(shape.table)} set ${macColumn} = ? where ` +
+        `${shape.key.map((name) => `${quoted(name)} = ?`).join(' and ')}`
       let [rows, sum] = [0, 0n]
       for await (const row of this.#rows(run, table)) {
         const { mac: code, share } = table.bind(row)

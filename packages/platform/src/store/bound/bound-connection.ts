@@ -85,8 +85,7 @@ export class BoundConnection implements DatabaseConnection {
   async #write(
     query: CompiledQuery,
     node: InsertQueryNode | UpdateQueryNode | DeleteQueryNode,
-  ): Promise<{ count: number; rows: Row[] }>// prettier-ignore
-  {
+  ): Promise<{ count: number; rows: Row[] }> {
     if (this.#changes !== undefined) return await this.#writeWithin(this.#changes, query, node)
     await this.#driver.beginTransaction(this.inner, {})
     const changes = new Changes()
@@ -108,8 +107,7 @@ export class BoundConnection implements DatabaseConnection {
     changes: Changes,
     query: CompiledQuery,
     node: InsertQueryNode | UpdateQueryNode | DeleteQueryNode,
-  ): Promise<{ count: number; rows: Row[] }>// prettier-ignore
-  {
+  ): Promise<{ count: number; rows: Row[] }> {
     const before = changes.statements
     try {
       return await this.#knowing(() => this.#plans.write(query, node, new Work(this.inner, changes)))

@@ -46,7 +46,11 @@ export async function remove(plan: DeletePlan, parameters: readonly unknown[], o
   if (plan.children.length > 0) {
     for (const row of await on.read(plan.find, parameters))
       for (const { plan: child, parentColumns } of plan.children)
-        await remove(child, parentColumns.map((column) => row[column]), on) // prettier-ignore
+        await remove(
+          child,
+          parentColumns.map((column) => row[column]),
+          on,
+        )
   }
   const rows = await on.write(plan.remove, parameters)
   for (const row of rows) on.changes.remove(plan.table.table, plan.table.verify(row))

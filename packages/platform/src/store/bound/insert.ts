@@ -53,7 +53,8 @@ export function planInsert(node: InsertQueryNode, binding: Binding, compiler: Qu
     'output',
   ] as const)
     if (node[part] !== undefined && node[part] !== false) throw unverifiable(`an insert with ${part}`)
-  if (node.into === undefined || node.values === undefined || !ValuesNode.is(node.values)) throw unverifiable('an insert of what is selected') // prettier-ignore
+  if (node.into === undefined || node.values === undefined || !ValuesNode.is(node.values))
+    throw unverifiable('an insert of what is selected')
   const table = binding.table(node.into.table.identifier.name)
   const columns = (node.columns ?? []).map((each) => each.column.name)
   const lists = node.values.values
@@ -94,7 +95,8 @@ export function planInsert(node: InsertQueryNode, binding: Binding, compiler: Qu
   }
   if (conflict === undefined || passesOver) return { ...plan, upsert: undefined }
   const { columns: target, updates } = conflict
-  if (!areParameters || target === undefined || updates === undefined || conflict.updateWhere !== undefined) throw unverifiable('this form of on conflict') // prettier-ignore
+  if (!areParameters || target === undefined || updates === undefined || conflict.updateWhere !== undefined)
+    throw unverifiable('this form of on conflict')
   const names = target.map((each) => each.column.name)
   const { returning: _returning, ...rest } = node
   const single = {
@@ -119,7 +121,6 @@ function planUpdateOf(
   binding: Binding,
   compiler: QueryCompiler,
 ): UpdatePlan {
-  // prettier-ignore
   const node = { ...UpdateQueryNode.create([TableNode.create(table.table)]), updates, where: equal(where) }
   return planUpdate(node, binding, compiler)
 }
@@ -174,7 +175,6 @@ async function insertOrUpdate(
   parameters: readonly unknown[],
   on: Work,
 ): Promise<Row[]> {
-  // prettier-ignore
   const width = plan.columns.length
   const changed = parameters.slice(plan.rows * width)
   const rows: Row[] = []

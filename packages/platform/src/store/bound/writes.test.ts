@@ -50,16 +50,41 @@ describeStores('what is written', (open) => {
   it('is told as the database tells it: counts, what comes back, defaults and columns that compute', async () => {
     const store = await made()
     const { db } = store
-    const inserted = await db.insertInto('account').values([{ id: 'a' }, { id: 'b' }]).returning(['id', 'total']).execute() // prettier-ignore
-    expect(inserted).toEqual([{ id: 'a', total: 5 }, { id: 'b', total: 5 }]) // prettier-ignore
-    const passed = db.insertInto('account').values([{ id: 'b', total: 1 }, { id: 'c', total: 1 }]).onConflict((c) => c.column('id').doNothing()) // prettier-ignore
+    const inserted = await db
+      .insertInto('account')
+      .values([{ id: 'a' }, { id: 'b' }])
+      .returning(['id', 'total'])
+      .execute()
+    expect(inserted).toEqual([
+      { id: 'a', total: 5 },
+      { id: 'b', total: 5 },
+    ])
+    const passed = db
+      .insertInto('account')
+      .values([
+        { id: 'b', total: 1 },
+        { id: 'c', total: 1 },
+      ])
+      .onConflict((c) => c.column('id').doNothing())
     expect((await passed.executeTakeFirst()).numInsertedOrUpdatedRows).toBe(1n)
-    const put = (id: string, total: number) => db.insertInto('account').values({ id, total, note: null }).onConflict((c) => c.column('id').doUpdateSet({ total })) // prettier-ignore
+    const put = (id: string, total: number) =>
+      db
+        .insertInto('account')
+        .values({ id, total, note: null })
+        .onConflict((c) => c.column('id').doUpdateSet({ total }))
     expect((await put('c', 9).executeTakeFirst()).numInsertedOrUpdatedRows).toBe(1n)
     expect(await put('d', 3).returningAll().execute()).toEqual([{ id: 'd', total: 3, note: null }])
-    const raised = await db.updateTable('account').set((e) => ({ total: e('total', '*', 2), note: e.ref('id') })).where('total', '>', 4).returning('note').execute() // prettier-ignore
+    const raised = await db
+      .updateTable('account')
+      .set((e) => ({ total: e('total', '*', 2), note: e.ref('id') }))
+      .where('total', '>', 4)
+      .returning('note')
+      .execute()
     expect(new Set(raised.map((row) => row['note']))).toEqual(new Set(['a', 'b', 'c']))
-    expect((await db.updateTable('account').set({ id: 'e', note: '7' }).where('id', '=', 'd').executeTakeFirst()).numUpdatedRows).toBe(1n) // prettier-ignore
+    expect(
+      (await db.updateTable('account').set({ id: 'e', note: '7' }).where('id', '=', 'd').executeTakeFirst())
+        .numUpdatedRows,
+    ).toBe(1n)
     expect((await db.deleteFrom('account').where('id', '=', 'a').executeTakeFirst()).numDeletedRows).toBe(1n)
     expect((await db.deleteFrom('account').where('id', '=', 'a').executeTakeFirst()).numDeletedRows).toBe(0n)
     const expected = [
@@ -85,7 +110,9 @@ describeStores('what is written', (open) => {
     await store.db.deleteFrom('account').where('id', '=', 'a').execute()
     const again = await reopened(store)
     for (const table of ['entry', 'remark'])
-      expect((await again.db.selectFrom(table).select('account').distinct().execute()).map((row) => row['account'])).toEqual(['b']) // prettier-ignore
+      expect(
+        (await again.db.selectFrom(table).select('account').distinct().execute()).map((row) => row['account']),
+      ).toEqual(['b'])
   })
 
   it('is left as it was by a transaction that fails, and by a statement of which one row fails', async () => {
@@ -103,7 +130,11 @@ describeStores('what is written', (open) => {
     await expect(twice.execute()).rejects.toThrow()
     // Continuing after a partially executed statement gets nothing done.
     const goesOn = store.transaction(async (tx) => {
-      await tx.updateTable('account').set({ id: 'c' }).execute().catch(() => undefined) // prettier-ignore
+      await tx
+        .updateTable('account')
+        .set({ id: 'c' })
+        .execute()
+        .catch(() => undefined)
       if (store.engine === 'sqlite') await tx.insertInto('account').values({ id: 'd' }).execute()
     })
     await expect(goesOn).rejects.toThrow()
@@ -119,7 +150,10 @@ describeStores('what is written', (open) => {
     await store.migrate('accounts', { ...first, '002': { up: addColour } })
     await store.db.updateTable('account').set({ colour: 'blue' }).where('id', '=', 'a').execute()
     const again = await reopened(store)
-    expect(await again.db.selectFrom('account').select('colour').orderBy('id').execute()).toEqual([{ colour: 'blue' }, { colour: 'red' }]) // prettier-ignore
+    expect(await again.db.selectFrom('account').select('colour').orderBy('id').execute()).toEqual([
+      { colour: 'blue' },
+      { colour: 'red' },
+    ])
   })
 
   it('adds up where several connections write at once', async () => {
@@ -127,18 +161,29 @@ describeStores('what is written', (open) => {
     await store.db.insertInto('account').values({ id: 'a', total: 0 }).execute()
     const others = [store, await open({ sameAs: store }), await open({ sameAs: store })]
     const raise = async (each: Store, index: number): Promise<void> => {
-      await each.db.updateTable('account').set((e) => ({ total: e('total', '+', 1) })).where('id', '=', 'a').execute() // prettier-ignore
+      await each.db
+        .updateTable('account')
+        .set((e) => ({ total: e('total', '+', 1) }))
+        .where('id', '=', 'a')
+        .execute()
       await each.transaction(async (tx) => {
         await tx
           .insertInto('account')
           .values({ id: `${index}`, total: index })
           .execute()
-        await tx.insertInto('account').values({ id: 'shared', total: 1, note: null }).onConflict((c) => c.column('id').doUpdateSet((e) => ({ total: e('account.total', '+', 1) }))).execute() // prettier-ignore
+        await tx
+          .insertInto('account')
+          .values({ id: 'shared', total: 1, note: null })
+          .onConflict((c) => c.column('id').doUpdateSet((e) => ({ total: e('account.total', '+', 1) })))
+          .execute()
       })
     }
     await Promise.all(Array.from({ length: 24 }, (_, index) => raise(others[index % 3]!, index)))
     const again = await reopened(store)
-    expect(await again.db.selectFrom('account').select('total').where('id', 'in', ['a', 'shared']).execute()).toEqual([{ total: 24 }, { total: 24 }]) // prettier-ignore
+    expect(await again.db.selectFrom('account').select('total').where('id', 'in', ['a', 'shared']).execute()).toEqual([
+      { total: 24 },
+      { total: 24 },
+    ])
     expect(await all(again.db)).toHaveLength(26)
   })
 
@@ -167,13 +212,21 @@ describeStores('what is written', (open) => {
               const row = next.get(o.id)
               if (o.do === 'put') {
                 const value = { total: o.total, note: o.note }
-                await tx.insertInto('account').values({ id: o.id, ...value }).onConflict((c) => c.column('id').doUpdateSet(value)).execute() // prettier-ignore
+                await tx
+                  .insertInto('account')
+                  .values({ id: o.id, ...value })
+                  .onConflict((c) => c.column('id').doUpdateSet(value))
+                  .execute()
                 next.set(o.id, value)
               } else if (o.do === 'set') {
                 await tx.updateTable('account').set({ note: o.note }).where('id', '=', o.id).execute()
                 if (row) next.set(o.id, { ...row, note: o.note })
               } else if (o.do === 'raise') {
-                await tx.updateTable('account').set((e) => ({ total: e('total', '+', 1) })).where('id', '=', o.id).execute() // prettier-ignore
+                await tx
+                  .updateTable('account')
+                  .set((e) => ({ total: e('total', '+', 1) }))
+                  .where('id', '=', o.id)
+                  .execute()
                 if (row) next.set(o.id, { ...row, total: row.total + 1 })
               } else {
                 await tx.deleteFrom('account').where('id', '=', o.id).execute()

@@ -61,10 +61,10 @@ const customerRules = ({ customerKey }: InstanceSpec): Rule[] =>
  * @throws ServiceError CallNotCarried, or the service's error
  */
 export async function callFor(o: Services, spec: InstanceSpec, asked: CarriedCall): Promise<Record<string, unknown>> {
-  const [url = '', query = ''] = asked.url.split('?')
-  const rule = rulesFor(spec, o.tenantId).find((each) => each.method === asked.method && each.url === url)
-  if (rule === undefined || !/^(api-version=[0-9A-Za-z.-]{1,40})?$/.test(query)) throw notCarried(asked)
-  if (url === identityUrl(o.tenantId)) {
+  const target = targetOf(asked)
+  const rule = rulesFor(spec, o.tenantId).find((each) => each.method === asked.method && each.url === target?.url)
+  if (rule === undefined || target === undefined) throw notCarried(asked)
+  if (rule.url === identityUrl(o.tenantId)) {
     // The set's identity may unwrap with the customer's key, without attestation: its token stays here.
     const { customerKey } = spec
     if (customerKey !== undefined && asked.body?.['resourceId'] === customerKey.identity) return { accessToken: '' }
@@ -73,11 +73,20 @@ export async function callFor(o: Services, spec: InstanceSpec, asked: CarriedCal
   const token = await tokenFor(o, rule)
   const { body } = await o.wire.request<Record<string, unknown>>({
     method: asked.method,
-    url: asked.url,
+    url: `${rule.url}${target.query}`,
     ...(token !== undefined && { token }),
     ...(asked.body !== undefined && { body: asked.body }),
   })
   return body
+}
+
+/** As the service that is called will parse it; undefined if it is written in another way or has more than an API version. */
+function targetOf({ url: text }: CarriedCall): { url: string; query: string } | undefined {
+  const parsed = URL.parse(text)
+  if (parsed === null) return undefined
+  const { origin, pathname, search: query } = parsed
+  const url = `${origin}${pathname}`
+  return `${url}${query}` === text && /^(\?api-version=[0-9A-Za-z.-]{1,40})?$/.test(query) ? { url, query } : undefined
 }
 
 async function tokenFor(o: Services, { audience, identity }: Rule): Promise<string | undefined> {

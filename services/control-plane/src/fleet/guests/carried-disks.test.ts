@@ -35,7 +35,6 @@ describeStores('the data disks of carried guests', (open) => {
       [two, idOf(0)],
       [one, idOf(7)],
     ] as const)
-      // prettier-ignore
       expect(await diskOf({ vms, disks }, vm, id)).toBeUndefined()
     await expect(disks.set(two, [attached(0, 1)])).rejects.toEqual(inUse)
     expect(await disks.holderOf(idOf(1))).toBe(one)
@@ -54,7 +53,10 @@ describeStores('the data disks of carried guests', (open) => {
     await disks.set(two, [attached(0, 2)])
     await expect(disks.set(one, [attached(1, 3), attached(0, 2)])).rejects.toEqual(inUse)
     expect(await disks.holderOf(idOf(3))).toBeUndefined()
-    const both = await Promise.allSettled([disks.set(one, [attached(0, 4)]), disks.set(two, [attached(0, 2), attached(1, 4)])]) // prettier-ignore
+    const both = await Promise.allSettled([
+      disks.set(one, [attached(0, 4)]),
+      disks.set(two, [attached(0, 2), attached(1, 4)]),
+    ])
     expect(both.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'DataDiskInUse' } })
   })

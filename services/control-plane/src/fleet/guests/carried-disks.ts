@@ -42,7 +42,8 @@ export class CarriedDisks {
       const before = await forUpdate(this.#store, own).execute()
       for (const disk of disks) await this.#take(tx, vmId, disk)
       const leaving = before.map(({ disk }) => disk).filter((id) => !disks.some(({ disk }) => disk === id))
-      if (leaving.length > 0) await tx.updateTable('carried_disk').set({ leaving: 1 }).where('disk', 'in', leaving).execute() // prettier-ignore
+      if (leaving.length > 0)
+        await tx.updateTable('carried_disk').set({ leaving: 1 }).where('disk', 'in', leaving).execute()
       return leaving
     })
   }
@@ -65,8 +66,17 @@ export class CarriedDisks {
   async #take(tx: Db, vmId: string, attached: AttachedDisk): Promise<void> {
     const { disk } = attached
     const row = { disk, vm_id: vmId, attached: JSON.stringify(attached), leaving: 0 }
-    await tx.insertInto('carried_disk').values(row).onConflict((conflict) => conflict.column('disk').doNothing()).execute() // prettier-ignore
-    const taken = await tx.updateTable('carried_disk').set(row).where('disk', '=', disk).where('vm_id', '=', vmId).executeTakeFirst() // prettier-ignore
+    await tx
+      .insertInto('carried_disk')
+      .values(row)
+      .onConflict((conflict) => conflict.column('disk').doNothing())
+      .execute()
+    const taken = await tx
+      .updateTable('carried_disk')
+      .set(row)
+      .where('disk', '=', disk)
+      .where('vm_id', '=', vmId)
+      .executeTakeFirst()
     if (taken.numUpdatedRows > 0n) return
     const holder = await tx.selectFrom('carried_disk').select('vm_id').where('disk', '=', disk).executeTakeFirst()
     throw diskInUse(disk, holder?.vm_id ?? '')

@@ -1,15 +1,18 @@
 import type {
+  AttestedDocument,
   CarriedCertificate,
   CarriedDiskAnswer,
   CarriedStateAnswer,
   FleetInstallation,
   ImageManifest,
+  InstanceSpec,
 } from '@strongroom/contract'
 import type { Shape } from '@strongroom/contract/shape'
 import {
   carriedApproval,
   carriedCall,
   carriedDisk,
+  carriedDocument,
   carriedInstance,
   carriedKey,
   carriedMeasurements,
@@ -29,7 +32,6 @@ import type { CarriedVms } from './carried-vms.ts'
 import { diskOf, type CarriedDisks } from './carried-disks.ts'
 import { callFor } from './carried-calls.ts'
 import type { FleetCompute } from '../fleet-compute.ts'
-import type { FleetHost } from '../fleet-host.ts'
 import type { SshDoors } from './ssh-doors.ts'
 import type { HomeHost } from './home-host.ts'
 import { callerOf } from '../host-caller.ts'
@@ -60,15 +62,20 @@ const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
 /** Requests from hosts of guests. Each is answered for a VM that the caller carries, at its present placement's epoch. */
 export function carriedRoutes(app: FastifyInstance, o: Parts): void {
   const large = { bodyLimit: largestCarriedBody }
-  /** The caller, with its statement about a VM that it carries. */
+  /** What the host sent about a VM that it carries. */
   const carried = async <T extends { vmId: string; epoch: number }>(
     shape: Shape<T>,
     request: FastifyRequest,
-  ): Promise<T & { host: FleetHost }> => {
+  ): Promise<T> => {
     const { host } = await callerOf(o.registry, request.raw)
     const said = sent(shape, request)
     await o.compute.carried(host, said)
-    return { ...said, host }
+    return said
+  }
+  const specOf = async (vmId: string): Promise<InstanceSpec> => {
+    const vm = await o.vms.find(vmId)
+    if (vm === undefined) throw new TypeError('a VM that is carried has a row')
+    return vm.spec
   }
   app.post('/instance', large, async (request) => {
     const { host } = await callerOf(o.registry, request.raw)
@@ -76,22 +83,20 @@ export function carriedRoutes(app: FastifyInstance, o: Parts): void {
     return {}
   })
   app.post('/call', async (request) => {
-    const { host: _host, ...call } = await carried(carriedCall, request)
-    const vm = await o.vms.find(call.vmId)
-    if (vm === undefined) throw new TypeError('a VM that is carried has a row')
-    return { body: await callFor(o, vm.spec, call) }
+    const said = await carried(carriedCall, request)
+    return { body: await callFor(o, await specOf(said.vmId), said) }
   })
   app.post('/certify', async (request): Promise<CarriedCertificate> => {
-    const { host: _host, ...key } = await carried(carriedKey, request)
-    return { certificate: await o.home.certify(key) }
+    return { certificate: await o.home.certify(await carried(carriedKey, request)) }
   })
-  app.post('/silicon', async (request) => {
-    const { host: _host, ...ask } = await carried(carriedSilicon, request)
-    return await o.home.silicon(ask)
+  app.post('/document', async (request): Promise<AttestedDocument> => {
+    const { vmId, nonce } = await carried(carriedDocument, request)
+    return await o.home.document({ spec: await specOf(vmId), ...(nonce !== undefined && { nonce }) })
   })
+  app.post('/silicon', async (request) => await o.home.silicon(await carried(carriedSilicon, request)))
   app.post('/measurements', async (request) => {
-    const { host: _host, ...ask } = await carried(carriedMeasurements, request)
-    return { jws: await o.home.measurements(ask) }
+    const jws = await o.home.measurements(await carried(carriedMeasurements, request))
+    return jws === undefined ? {} : { jws }
   })
   app.post('/state', large, async (request): Promise<CarriedStateAnswer> => {
     const { vmId, epoch, bytes } = await carried(carriedState, request)

@@ -41,6 +41,7 @@ const spec = {
 
 /** Messages to the vault and the storage, in order. */
 async function setUp(store: Store): Promise<{
+  calls: HostCalls
   vms: CarriedVms
   placements: Placements
   inner: CarriedCompute
@@ -72,11 +73,26 @@ async function setUp(store: Store): Promise<{
     calls,
     ssh: new SshDoors({ calls, placements }),
   })
-  const compute = new FleetCompute({ inner, placements, registry, signal, planned: new PlannedMoves(store), policyOf: async () => await Promise.resolve({}) }) // prettier-ignore
-  const { secret } = await registry.add({ name: 'a', region: 'westeurope', zone: undefined, tees: ['SNP'], labels: {}, vCPUs: 4, memoryMiB: 65_536 }) // prettier-ignore
+  const compute = new FleetCompute({
+    inner,
+    placements,
+    registry,
+    signal,
+    planned: new PlannedMoves(store),
+    policyOf: async () => await Promise.resolve({}),
+  })
+  const { secret } = await registry.add({
+    name: 'a',
+    region: 'westeurope',
+    zone: undefined,
+    tees: ['SNP'],
+    labels: {},
+    vCPUs: 4,
+    memoryMiB: 65_536,
+  })
   const host = await registry.redeem({ name: 'a', secret, key: 'a'.repeat(64) })
   await registry.renew(host)
-  return { vms, placements, inner, compute, host, told, disks }
+  return { calls, vms, placements, inner, compute, host, told, disks }
 }
 
 const said = (o: Partial<CarriedInstance> = {}): CarriedInstance => ({
@@ -107,6 +123,33 @@ describeStores('a guest that joined hosts carry', (open) => {
     const [order] = (await compute.ordersOf(host)).carry ?? []
     expect(order).toMatchObject({ vmId, epoch: 1, spec: { osProfile: { passwordHash }, placement: { epoch: 1 } } })
     expect(order).not.toHaveProperty('record')
+  })
+
+  it('answers a verifier through its host, whatever that says instead of an answer (attack H27)', async () => {
+    const { calls, compute, host } = await setUp(await open())
+    await compute.asHost().provision(spec)
+    await compute.ordersOf(host)
+    const nonce = Buffer.alloc(32).toString('base64url')
+    const quote = { quoteMessage: 'AAAA', quoteSignature: 'AAAA', pcrs: {}, userspaceLog: 'AAAA' }
+    const answered = async (status: number, body: unknown): Promise<unknown> => {
+      const asked = compute
+        .asHost()
+        .freshQuote(vmId, { nonce })
+        .catch((error: unknown) => error)
+      const [call] = await vi.waitFor(() => {
+        const told = calls.untold(host.id)
+        expect(told).toHaveLength(1)
+        return told
+      })
+      expect(call).toMatchObject({ vmId, method: 'POST', path: `/instances/${vmId}/fresh-quote`, body: { nonce } })
+      calls.take(host.id, { id: call!.id, status, type: 'application/json', body: JSON.stringify(body) })
+      return await asked
+    }
+    expect(await answered(200, quote)).toEqual(quote)
+    expect(await answered(200, { ...quote, quoteMessage: 1 })).toMatchObject({ code: 'HostUnreachable' })
+    const silent = { error: { code: 'GuestDidNotAnswer', message: 'The guest did not answer within 2 s.' } }
+    expect(await answered(409, silent)).toMatchObject({ code: 'GuestDidNotAnswer', status: 409 })
+    expect(await answered(404, {})).toMatchObject({ code: 'HostUnreachable' })
   })
 
   it('has freed its data disks when it is gone, also if the server ends while it is removed', async () => {

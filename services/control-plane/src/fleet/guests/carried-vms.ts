@@ -1,4 +1,4 @@
-import type { AnyBootEvidence, InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
+import type { AnyBootEvidence, CarriedRecord, InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
 import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Db } from '../../store/resources.ts'
 
@@ -7,7 +7,7 @@ export interface CarriedVm {
   spec: InstanceSpec
   status: Omit<InstanceStatus, 'spec' | 'vmId'>
   /** Its hosts' record; absent until it was created. */
-  record?: Record<string, unknown>
+  record?: CarriedRecord
   evidence?: AnyBootEvidence
 }
 
@@ -59,7 +59,7 @@ export class CarriedVms {
     return {
       spec: JSON.parse(row.spec) as InstanceSpec,
       status: JSON.parse(row.status) as CarriedVm['status'],
-      ...(row.record !== null && { record: JSON.parse(row.record) as Record<string, unknown> }),
+      ...(row.record !== null && { record: JSON.parse(row.record) as CarriedRecord }),
       ...(row.evidence !== null && { evidence: JSON.parse(row.evidence) as AnyBootEvidence }),
     }
   }
@@ -97,7 +97,7 @@ export class CarriedVms {
     const changed = change({
       spec: JSON.parse(row.spec) as InstanceSpec,
       status: JSON.parse(row.status) as CarriedVm['status'],
-      ...(row.record !== null && { record: JSON.parse(row.record) as Record<string, unknown> }),
+      ...(row.record !== null && { record: JSON.parse(row.record) as CarriedRecord }),
     })
     if (changed === undefined) return
     const { spec, status, record, evidence } = changed

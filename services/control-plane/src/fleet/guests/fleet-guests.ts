@@ -6,10 +6,11 @@ import {
   type BackupRequest,
   type CarriedInstance,
   type CommandRequest,
+  type CommandStatus,
   type CustomerKey,
   type DiskAccessRequest,
-  type ErrorBody,
   type ErrorDetail,
+  type FreshQuote,
   type HostAnswer,
   type HostCall,
   type InstanceConversion,
@@ -17,8 +18,11 @@ import {
   type InstanceSpec,
   type InstanceStatus,
   type PowerState,
+  type QuoteChallenge,
   type VmOrder,
 } from '@strongroom/contract'
+import { has, type Shape } from '@strongroom/contract/shape'
+import { commandStatus, errorBody, freshQuote } from '@strongroom/contract/wires'
 import { ServiceError } from '@strongroom/platform'
 import type { GuestStateKeys, Host } from '../../host/host.ts'
 import { overlaid } from '../../host/overlay.ts'
@@ -50,6 +54,24 @@ interface Parts {
 /** Guests on the server's own host and on joined ones. The control plane stores what those on joined hosts need to continue. */
 export function fleetGuests(o: Parts): CarriedCompute {
   const guests = new FleetGuests(o)
+  return overlaid(routedHost(o, guests), {
+    isMadeByHost: true as const,
+    carriesOrdinary: false as const,
+    fits: async (spec: AnySpec) => await guests.fits(spec),
+    turn: async (vmId: string, state: PowerState, step: string, first: First) =>
+      await guests.turn(vmId, state, step, first),
+    turnIn: async (tx: Db, vmId: string, state: PowerState, step: string) => await guests.turnIn(tx, vmId, state, step),
+    // A guest runs once its report is verified, which its host reports at /instance.
+    started: async () => {},
+    fence: async (vmId: string) => await guests.fence(vmId),
+    orderOf: async (placement: Placement) => await guests.orderOf(placement),
+    take: async (tx: Parameters<CarriedCompute['take']>[0], said: CarriedInstance, isAsked: boolean) =>
+      await guests.take(tx, said, isAsked),
+  })
+}
+
+/** The server's own host, whose calls go to the joined host that has the VM. */
+function routedHost(o: Parts, guests: FleetGuests): Host {
   const isCarried = async (vmId: string): Promise<boolean> => (await o.vms.find(vmId)) !== undefined
   /** The method of the host that has the VM. */
   const routed = <A extends unknown[], R>(
@@ -59,12 +81,15 @@ export function fleetGuests(o: Parts): CarriedCompute {
     return async (vmId, ...more) => ((await isCarried(vmId)) ? await carried(vmId, ...more) : await own(vmId, ...more))
   }
   const { local } = o
-  const host = overlaid(local, {
+  return overlaid(local, {
     provision: async (spec) =>
       (await o.placements.find(spec.vmId)) === undefined ? await local.provision(spec) : await guests.provision(spec),
     find: async (vmId) => (await guests.find(vmId)) ?? (await local.find(vmId)),
     list: async () => [...(await local.list()), ...(await o.vms.all())],
-    patch: routed(async (vmId, patch) => await guests.patch(vmId, patch), async (vmId: string, patch: InstancePatch) => await local.patch(vmId, patch)), // prettier-ignore
+    patch: routed(
+      async (vmId, patch) => await guests.patch(vmId, patch),
+      async (vmId: string, patch: InstancePatch) => await local.patch(vmId, patch),
+    ),
     rewrap: routed(notHere, async (vmId: string, key: CustomerKey) => await local.rewrap(vmId, key)),
     convert: routed(
       notHere,
@@ -85,9 +110,27 @@ export function fleetGuests(o: Parts): CarriedCompute {
       async (vmId) => (await o.vms.find(vmId))?.evidence,
       async (vmId: string) => await local.evidence(vmId),
     ),
-    command: routed(async (vmId, request) => await guests.ask(vmId, { method: 'POST', path: `/instances/${vmId}/commands`, body: request }), async (vmId: string, request: CommandRequest) => await local.command(vmId, request)), // prettier-ignore
-    findCommand: routed(async (vmId, id) => await guests.ask(vmId, { method: 'GET', path: `/instances/${vmId}/commands/${id}` }), async (vmId: string, id: string) => await local.findCommand(vmId, id)), // prettier-ignore
-    serialLog: routed(async (vmId) => (await guests.answer(vmId, { method: 'GET', path: `/instances/${vmId}/serial-log` }))?.body, async (vmId: string) => await local.serialLog(vmId)), // prettier-ignore
+    command: routed(
+      async (vmId, request) => {
+        const call = { method: 'POST', path: `/instances/${vmId}/commands`, body: request } as const
+        const status = await guests.findCommand(vmId, call)
+        if (status === undefined) throw notOnAHost()
+        return status
+      },
+      async (vmId: string, request: CommandRequest) => await local.command(vmId, request),
+    ),
+    freshQuote: routed(
+      async (vmId, challenge) => await guests.freshQuote(vmId, challenge),
+      async (vmId: string, challenge: QuoteChallenge) => await local.freshQuote(vmId, challenge),
+    ),
+    findCommand: routed(
+      async (vmId, id) => await guests.findCommand(vmId, { method: 'GET', path: `/instances/${vmId}/commands/${id}` }),
+      async (vmId: string, id: string) => await local.findCommand(vmId, id),
+    ),
+    serialLog: routed(
+      async (vmId) => (await guests.answer(vmId, { method: 'GET', path: `/instances/${vmId}/serial-log` }))?.body,
+      async (vmId: string) => await local.serialLog(vmId),
+    ),
     backup: routed(notHere, async (vmId: string, request: BackupRequest) => await local.backup(vmId, request)),
     grantDisk: routed(notHere, async (id: string, request: DiskAccessRequest) => {
       await guests.disks.requireAtRest(id)
@@ -106,20 +149,6 @@ export function fleetGuests(o: Parts): CarriedCompute {
       await guests.disks.remove(id)
       await local.removeDisk(id)
     },
-  })
-  return overlaid(host, {
-    isMadeByHost: true as const,
-    carriesOrdinary: false as const,
-    fits: async (spec: AnySpec) => await guests.fits(spec),
-    turn: async (vmId: string, state: PowerState, step: string, first: First) =>
-      await guests.turn(vmId, state, step, first),
-    turnIn: async (tx: Db, vmId: string, state: PowerState, step: string) => await guests.turnIn(tx, vmId, state, step),
-    // A guest runs once its report is verified, which its host reports at /instance.
-    started: async () => {},
-    fence: async (vmId: string) => await guests.fence(vmId),
-    orderOf: async (placement: Placement) => await guests.orderOf(placement),
-    take: async (tx: Parameters<CarriedCompute['take']>[0], said: CarriedInstance, isAsked: boolean) =>
-      await guests.take(tx, said, isAsked),
   })
 }
 
@@ -154,7 +183,8 @@ class FleetGuests {
 
   async get(vmId: string): Promise<InstanceStatus> {
     const found = await this.find(vmId)
-    if (found === undefined) throw new ServiceError({ code: 'InstanceNotFound', message: `There is no instance ${vmId}.` }) // prettier-ignore
+    if (found === undefined)
+      throw new ServiceError({ code: 'InstanceNotFound', message: `There is no instance ${vmId}.` })
     return found
   }
 
@@ -164,7 +194,10 @@ class FleetGuests {
         const { state } = vm.status.power
         const forNextBoot = patch.secureBootUpdates !== undefined && Object.keys(patch).length === 1
         if (!forNextBoot && runs(state)) throw notStopped(state)
-        return { ...vm, spec: { ...vm.spec, ...patch, security: { ...vm.spec.security, ...patch.security } } as InstanceSpec } // prettier-ignore
+        return {
+          ...vm,
+          spec: { ...vm.spec, ...patch, security: { ...vm.spec.security, ...patch.security } } as InstanceSpec,
+        }
       })
     })
     return await this.get(vmId)
@@ -199,7 +232,10 @@ class FleetGuests {
   }
 
   async turnIn(tx: Db, vmId: string, state: PowerState, step: string): Promise<void> {
-    await this.#o.vms.change(tx, vmId, (vm) => ({ ...vm, status: this.#o.vms.turned(unmade(vm.status, vm.record !== undefined, step), state, step) })) // prettier-ignore
+    await this.#o.vms.change(tx, vmId, (vm) => ({
+      ...vm,
+      status: this.#o.vms.turned(unmade(vm.status, vm.record !== undefined, step), state, step),
+    }))
   }
 
   /** The storage first: whoever gets the key then knows that nobody else has the disk open. */
@@ -252,12 +288,23 @@ class FleetGuests {
     const answer = await this.#o.calls.ask(host, { vmId, ...call }, limitMs)
     if (answer.status === 404) return undefined
     if (answer.status < 300) return answer
-    throw ServiceError.relayed(refusalOf(answer.body), answer.status)
+    throw ServiceError.relayed(refusalOf(answer.body), answer.status < 400 ? 502 : answer.status)
   }
 
-  async ask<T>(vmId: string, call: Pick<HostCall, 'method' | 'path' | 'body'>): Promise<T> {
+  async findCommand(
+    vmId: string,
+    call: Pick<HostCall, 'method' | 'path' | 'body'>,
+  ): Promise<CommandStatus | undefined> {
     const answer = await this.answer(vmId, call)
-    return (answer === undefined ? undefined : JSON.parse(answer.body)) as T
+    if (answer === undefined) return undefined
+    return answered(commandStatus, answer)
+  }
+
+  async freshQuote(vmId: string, challenge: QuoteChallenge): Promise<FreshQuote> {
+    const call = { method: 'POST', path: `/instances/${vmId}/fresh-quote`, body: challenge } as const
+    const answer = await this.answer(vmId, call)
+    if (answer === undefined) throw notOnAHost()
+    return answered(freshQuote, answer)
   }
 }
 
@@ -266,13 +313,25 @@ const plugMs = 180_000
 
 const runs = (state: PowerState | undefined): boolean => state !== undefined && !['Stopped', 'Failed'].includes(state)
 
-/** The host's refusal, as far as its body states it. */
-function refusalOf(body: string): ErrorDetail {
+function parsed(body: string): unknown {
   try {
-    return (JSON.parse(body) as ErrorBody).error
+    return JSON.parse(body) as unknown
   } catch {
-    return { code: 'HostUnreachable', message: 'The virtual machine’s host gave no reason for its refusal.' }
+    return undefined
   }
+}
+
+function answered<T>(shape: Shape<T>, { body }: HostAnswer): T {
+  const value = parsed(body)
+  if (has(shape, value)) return value
+  throw malformedAnswer(shape.expected)
+}
+
+/** The host's refusal, if its body states one. */
+function refusalOf(body: string): ErrorDetail {
+  const refusal = parsed(body)
+  if (has(errorBody, refusal)) return refusal.error
+  return { code: 'HostUnreachable', message: 'The virtual machine’s host gave no reason for its refusal.' }
 }
 
 /** A VM that was not yet created when its host was lost is not created elsewhere: its creation fails, and is repeated as a whole. */
@@ -292,6 +351,15 @@ const refused = (): ServiceError =>
     remedy: 'See docs/fleet.md for what VMs on joined hosts cannot do.',
   })
 const notHere = async (..._asked: unknown[]): Promise<never> => await Promise.reject(refused())
+
+const malformedAnswer = (expected: string): ServiceError =>
+  new ServiceError({
+    code: 'HostUnreachable',
+    message: 'The virtual machine’s host gave an answer that is malformed.',
+    expected,
+    found: 'something else',
+    remedy: 'Update the host (docs/updates.md); if it is current, do not trust it.',
+  })
 
 const notOnAHost = (): ServiceError =>
   new ServiceError({

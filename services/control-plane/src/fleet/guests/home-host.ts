@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type {
   AttachedDisk,
+  AttestedDocument,
   CarriedDiskAnswer,
   CarriedKey,
   CarriedMeasurements,
   CarriedSilicon,
   ImageManifest,
+  InstanceSpec,
 } from '@strongroom/contract'
 
 /** A disk that a VM's host asks for. */
@@ -56,7 +58,9 @@ export interface HomeHost {
   installation(vmId: string): Duplex
   /** From the simulated processors. @throws ServiceError CallNotCarried for another VM's or epoch's claims, or other firmware */
   silicon(ask: CarriedSilicon): Promise<Record<string, unknown>>
-  /** PEM, for a key of the VM's vTPM or its metadata endpoint. */
+  /** PEM, for a key of the VM's vTPM: names the epoch, lasts for hours. @throws ServiceError InvalidRequestContent, TooManyKeys */
   certify(ask: CarriedKey): Promise<string>
-  measurements(ask: CarriedMeasurements): Promise<string>
+  /** Signed here: no host has a key that speaks for VMs. @throws ServiceError TooManyRequests */
+  document(o: { spec: InstanceSpec; nonce?: string }): Promise<AttestedDocument>
+  measurements(ask: CarriedMeasurements): Promise<string | undefined>
 }

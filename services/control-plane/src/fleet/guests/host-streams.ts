@@ -34,7 +34,9 @@ export function hostStreams(o: Parts): HostStreams {
         if (status >= 500) o.logger.warn({ err: error }, 'a stream of a host was not opened')
         const text = JSON.stringify(body)
         socket.end(
-          `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+          `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\n` +
+            `content-length: ${Buffer.byteLength(text)}\r\n` +
+            `connection: close\r\n\r\n${text}`,
         )
       },
     )

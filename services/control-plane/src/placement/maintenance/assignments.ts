@@ -53,19 +53,43 @@ async function assign(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const target = properties.at('maintenanceConfigurationId')
   const id = properties.text('maintenanceConfigurationId') ?? ''
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/.test(name))
-    fields.invalid('name', 'The name of the assignment is invalid.', { expected: '1 to 80 letters, digits, _ . -', found: name.slice(0, 90) }) // prettier-ignore
+    fields.invalid('name', 'The name of the assignment is invalid.', {
+      expected: '1 to 80 letters, digits, _ . -',
+      found: name.slice(0, 90),
+    })
   fields.assertSound()
   await plane.access.requireLinked(request.caller, request.path, [{ id, action: `${configurationType}/read` }])
   return await plane.resources.transaction(async (tx) => {
     const configuration = await plane.resources.lock(tx, id)
     if (!isOfType(configuration, configurationType))
-      throw new ServiceError(noSuch('maintenance configuration', id, { target, type: configurationType, remedy: 'Create it first: az maintenance configuration create.' })) // prettier-ignore
+      throw new ServiceError(
+        noSuch('maintenance configuration', id, {
+          target,
+          type: configurationType,
+          remedy: 'Create it first: az maintenance configuration create.',
+        }),
+      )
     const vmId = request.path.split('/').slice(0, 9).join('/')
     const before = await plane.resources.get<VmInternal>(vmId, tx)
     if (before.location !== configuration.location)
-      throw new ServiceError(invalid(target, `The maintenance configuration '${configuration.id}' is in '${configuration.location}', the virtual machine in '${before.location}'.`, { expected: before.location, found: configuration.location, remedy: 'Use a configuration in the virtual machine’s region.' })) // prettier-ignore
+      throw new ServiceError(
+        invalid(
+          target,
+          `The maintenance configuration '${configuration.id}' is in '${configuration.location}', the virtual ` +
+            `machine in '${before.location}'.`,
+          {
+            expected: before.location,
+            found: configuration.location,
+            remedy: 'Use a configuration in the virtual machine’s region.',
+          },
+        ),
+      )
     const assigned: Assignment = { name, configurationId: configuration.id }
-    if (before.internal.maintenance !== undefined && before.internal.maintenance.name.toLowerCase() !== name.toLowerCase()) throw another(before) // prettier-ignore
+    if (
+      before.internal.maintenance !== undefined &&
+      before.internal.maintenance.name.toLowerCase() !== name.toLowerCase()
+    )
+      throw another(before)
     const vm = await plane.resources.change<VmInternal>(
       tx,
       vmId,

@@ -1,12 +1,29 @@
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it, onTestFinished } from 'vitest'
-import { group, makeNetwork, openTestPlane, subscriptionId, vmPath, vmRequest, type TestPlane } from '../../testing/test-plane.ts' // prettier-ignore
+import {
+  group,
+  makeNetwork,
+  openTestPlane,
+  subscriptionId,
+  vmPath,
+  vmRequest,
+  type TestPlane,
+} from '../../testing/test-plane.ts'
 
 const path = (name: string): string => `${group}/providers/Microsoft.Maintenance/maintenanceConfigurations/${name}`
-const assignment = (vm: string, name: string): string => `${vmPath(vm)}/providers/Microsoft.Maintenance/configurationAssignments/${name}` // prettier-ignore
-const maintenanceWindow = { startDateTime: '2026-12-01 22:00', duration: '03:00', timeZone: 'UTC', recurEvery: 'Week Saturday' } // prettier-ignore
+const assignment = (vm: string, name: string): string =>
+  `${vmPath(vm)}/providers/Microsoft.Maintenance/configurationAssignments/${name}`
+const maintenanceWindow = {
+  startDateTime: '2026-12-01 22:00',
+  duration: '03:00',
+  timeZone: 'UTC',
+  recurEvery: 'Week Saturday',
+}
 const configuration = { location: 'westeurope', properties: { maintenanceScope: 'Host', maintenanceWindow } }
-const assigned = (name: string): object => ({ location: 'westeurope', properties: { maintenanceConfigurationId: path(name) } }) // prettier-ignore
+const assigned = (name: string): object => ({
+  location: 'westeurope',
+  properties: { maintenanceConfigurationId: path(name) },
+})
 
 describeStores('a maintenance configuration', (open) => {
   const start = async (): Promise<TestPlane> => {
@@ -26,9 +43,15 @@ describeStores('a maintenance configuration', (open) => {
     ])
     const tagged = await plane.send('PATCH', path('nights'), { tags: { a: 'b' } })
     expect([tagged.body.tags, tagged.body.properties.maintenanceWindow]).toEqual([{ a: 'b' }, maintenanceWindow])
-    const replaced = await plane.send('PUT', path('nights'), { location: 'westeurope', properties: { maintenanceScope: 'Host' } }) // prettier-ignore
+    const replaced = await plane.send('PUT', path('nights'), {
+      location: 'westeurope',
+      properties: { maintenanceScope: 'Host' },
+    })
     expect(replaced.body.properties).not.toHaveProperty('maintenanceWindow')
-    const listed = await plane.send('GET', `/subscriptions/${subscriptionId}/providers/Microsoft.Maintenance/maintenanceConfigurations`) // prettier-ignore
+    const listed = await plane.send(
+      'GET',
+      `/subscriptions/${subscriptionId}/providers/Microsoft.Maintenance/maintenanceConfigurations`,
+    )
     expect(listed.body.value.map(({ name }: { name: string }) => name)).toEqual(['nights'])
     expect((await plane.send('DELETE', path('nights'))).status).toBe(200)
   })
@@ -39,7 +62,10 @@ describeStores('a maintenance configuration', (open) => {
       [{ maintenanceWindow }, 'InvalidParameter'],
       [{ maintenanceScope: 'InGuestPatch', maintenanceWindow }, 'NotSupported'],
       [{ maintenanceScope: 'Host', visibility: 'Public' }, 'BadRequest'],
-      [{ maintenanceScope: 'Host', maintenanceWindow: { ...maintenanceWindow, duration: '00:30' } }, 'InvalidParameter'], // prettier-ignore
+      [
+        { maintenanceScope: 'Host', maintenanceWindow: { ...maintenanceWindow, duration: '00:30' } },
+        'InvalidParameter',
+      ],
     ] as const) {
       const refused = await plane.send('PUT', path('wrong'), { location: 'westeurope', properties })
       expect([refused.status, refused.body.error.code], JSON.stringify(properties)).toEqual([400, code])
@@ -87,9 +113,13 @@ describeStores('a maintenance configuration', (open) => {
     await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     await plane.send('PUT', path('nights'), configuration)
     const outsider = '0f2a9f3e-0000-4000-8000-00000000dddd'
-    const contributor = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c` // prettier-ignore
+    const contributor =
+      `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/` +
+      'b24988ac-6180-42a0-ab88-20f7382dd24c'
     const role = `${vmPath('vm1')}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`
-    await plane.send('PUT', role, { properties: { roleDefinitionId: contributor, principalId: outsider, principalType: 'ServicePrincipal' } }) // prettier-ignore
+    await plane.send('PUT', role, {
+      properties: { roleDefinitionId: contributor, principalId: outsider, principalType: 'ServicePrincipal' },
+    })
     const refused = await plane.send('PUT', assignment('vm1', 'mine'), assigned('nights'), { as: outsider })
     expect([refused.status, refused.body.error.code]).toEqual([403, 'LinkedAuthorizationFailed'])
   })

@@ -9,6 +9,7 @@ import type { Db, Json, Resource } from '../../store/resources.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import { insertResource, readPut } from '../../types/creation.ts'
 import { computeName } from '../../types/name-form.ts'
+import { members } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { vmType, type VmInternal } from '../../providers/compute/vm/vm-model.ts'
 import { assignmentRoutes } from './assignments.ts'
@@ -18,6 +19,21 @@ import { readWindow, type MaintenanceWindow } from './window.ts'
 /** Owners' windows for maintenance of the hosts below their VMs. */
 export const maintenanceConfigurations: ResourceType = {
   spelling: configurationType,
+  members: members(
+    { location: 'honoured' },
+    {
+      maintenanceScope: 'honoured',
+      visibility: 'honoured',
+      namespace: 'kept',
+      maintenanceWindow: {
+        startDateTime: 'honoured',
+        expirationDateTime: 'honoured',
+        duration: 'honoured',
+        timeZone: 'honoured',
+        recurEvery: 'honoured',
+      },
+    },
+  ),
   name: computeName,
   create,
   change,
@@ -90,7 +106,10 @@ async function assertUnused(plane: Plane, tx: Db, configuration: Resource): Prom
     message: `Maintenance configuration '${configuration.name}' cannot be deleted while it is assigned to virtual machines.`,
     target: configuration.id,
     expected: 'a configuration without assignments',
-    found: users.map(({ name }) => name).join(', ').slice(0, 400), // prettier-ignore
+    found: users
+      .map(({ name }) => name)
+      .join(', ')
+      .slice(0, 400),
     remedy: 'Delete its assignments first: az maintenance assignment delete.',
   })
 }

@@ -25,7 +25,12 @@ describe('a maintenance window', () => {
     ['recurs every third day', { recurEvery: '3Days' }, '2026-12-02T10:00', '2026-12-04T22:00'],
     ['recurs weekly, on the day of its start', { recurEvery: 'Week' }, '2026-12-02T10:00', '2026-12-08T22:00'],
     ['recurs on weekends', { recurEvery: 'Week Saturday,Sunday' }, '2026-12-02T10:00', '2026-12-05T22:00'],
-    ['is open on the second day of a weekend', { recurEvery: 'week sunday,saturday' }, '2026-12-06T23:00', '2026-12-06T23:00'], // prettier-ignore
+    [
+      'is open on the second day of a weekend',
+      { recurEvery: 'week sunday,saturday' },
+      '2026-12-06T23:00',
+      '2026-12-06T23:00',
+    ],
     ['recurs every second week on Mondays', { recurEvery: '2Weeks Monday' }, '2026-12-02T10:00', '2026-12-14T22:00'],
     ['recurs every five weeks', { recurEvery: '5Weeks' }, '2026-12-02T10:00', '2027-01-05T22:00'],
     ['ends before its next time', { expirationDateTime: '2026-12-02 12:00' }, '2026-12-02T10:00', '2026-12-02T10:00'],
@@ -56,6 +61,7 @@ describe('a maintenance window', () => {
   it.each([
     ['startDateTime', { startDateTime: '2026-12-01T22:00' }],
     ['startDateTime', { startDateTime: '2026-13-01 22:00' }],
+    ['startDateTime', { startDateTime: '2026-02-30 22:00' }],
     ['expirationDateTime', { expirationDateTime: '2026-12-01 21:00' }],
     ['duration', { duration: '01:59' }],
     ['duration', { duration: '24:00' }],

@@ -1,3 +1,4 @@
+import { parseTime } from '@strongroom/contract'
 import type { Fields } from '../../arm/fields.ts'
 
 /** When planned maintenance may begin, as an owner writes it. Times are UTC. */
@@ -21,8 +22,7 @@ const weekdays = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Frida
 /** Undefined for an invalid text. */
 const timeOf = (text: string): number | undefined => {
   if (!/^\d{4}-\d{2}-\d{2} \d{2}:\d{2}$/.test(text)) return undefined
-  const time = Date.parse(`${text.replace(' ', 'T')}:00.000Z`)
-  return Number.isNaN(time) ? undefined : time
+  return parseTime(text.replace(' ', 'T'), { utc: true })?.getTime()
 }
 
 /** Of HH:mm. */
@@ -70,7 +70,11 @@ export function readWindow(properties: Fields): MaintenanceWindow | undefined {
   if (minutes === undefined || minutes < leastMinutes || minutes >= 24 * 60)
     wrong('duration', 'HH:mm, from 02:00 to 23:59', duration)
   if (recurrenceOf(recurEvery, start ?? 0) === undefined)
-    wrong('recurEvery', `such as Day, 3Days, 2Weeks or "Week Saturday,Sunday", at most every ${mostDays} days`, recurEvery) // prettier-ignore
+    wrong(
+      'recurEvery',
+      `such as Day, 3Days, 2Weeks or "Week Saturday,Sunday", at most every ${mostDays} days`,
+      recurEvery,
+    )
   const timeZone = fields.text('timeZone') ?? ''
   if (timeZone.toUpperCase() !== 'UTC') wrong('timeZone', 'UTC', timeZone)
   return {

@@ -2,6 +2,8 @@ import { Fields } from '../../arm/fields.ts'
 import { poolsNamed } from '../../providers/network/load-balancer/balancer-parts.ts'
 import type { Json } from '../../store/resources.ts'
 import type { InstanceModel, InstanceName } from './instance-model.ts'
+import { mostOfVm } from '../../providers/compute/size/sizes.ts'
+import { mostIpConfigurations } from '../../providers/network/interfaces.ts'
 
 /** An interface of one instance, with its address. */
 export interface NetworkRequest {
@@ -23,12 +25,12 @@ export function networkRequests(
   network: string,
   fields: Fields = new Fields(profile, 'properties.virtualMachineProfile'),
 ): NetworkRequest[] {
-  const listed = fields.object('networkProfile').list('networkInterfaceConfigurations')
+  const listed = fields.object('networkProfile').list('networkInterfaceConfigurations', mostOfVm)
   return listed.map((configuration): NetworkRequest => {
     const properties = configuration.object('properties')
     const name = (configuration.text('name') ?? 'nic').slice(0, 71)
     const common = { location, tags }
-    const [ip, ...more] = properties.list('ipConfigurations')
+    const [ip, ...more] = properties.list('ipConfigurations', mostIpConfigurations)
     if (ip === undefined || more.length > 0)
       configuration.invalid(
         properties.at('ipConfigurations'),
@@ -40,6 +42,7 @@ export function networkRequests(
     const pools = poolsNamed(own).map((pool) => ({ id: pool.text('id') ?? '' }))
     const address = own.object('publicIPAddressConfiguration')
     const addressId = `${network}/publicIPAddresses/${(address.text('name') ?? 'instancepublicip').slice(0, 71)}-${suffix}`
+    const idleTimeoutInMinutes = address.object('properties').integer('idleTimeoutInMinutes', 4, 30)
     const label = address.object('properties').object('dnsSettings').text('domainNameLabel')
     return {
       id: `${network}/networkInterfaces/${name}-${suffix}`,
@@ -55,6 +58,7 @@ export function networkRequests(
               publicIPAllocationMethod: 'Static',
               // Deleted with its interface.
               deleteOption: 'Delete',
+              ...(idleTimeoutInMinutes !== undefined && { idleTimeoutInMinutes }),
               ...(label !== undefined && { dnsSettings: { domainNameLabel: `${label}-${suffix}` } }),
             },
           },
@@ -90,7 +94,7 @@ function refuseBalancers(own: Fields): void {
     ['applicationGatewayBackendAddressPools', 'Leave it out.'],
     ['applicationSecurityGroups', 'Name address prefixes in the rules of the security group.'],
   ] as const) {
-    if (own.list(name).length === 0) continue
+    if (own.list(name, mostIpConfigurations).length === 0) continue
     own.unsupported(
       own.at(name),
       `'${name}' is not offered: traffic is not forwarded to interfaces, and they are not grouped.`,

@@ -1,9 +1,13 @@
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
 import { underWay, begin } from '../../arm/operations.ts'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
+import { covers } from '../../arm/access.ts'
+import { keyOf } from '../../arm/resource-id.ts'
 import type { Plane } from '../../plane.ts'
+import type { Along } from '../../types/along.ts'
 import { removeResource } from '../../types/removal.ts'
 import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'
+import { alongVm } from '../vm-along.ts'
 import { findSet, followAll } from './write-saga.ts'
 
 interface RemovalParams {
@@ -14,8 +18,7 @@ interface RemovalParams {
 }
 
 /**
- * Begins to delete a set with its VMs; one without VMs is deleted at once. The right to delete the set covers what it
- * created, as on Azure; locks on its VMs prevent it.
+ * Begins to delete a set with its VMs; one without VMs is deleted at once.
  */
 export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet): Promise<Operation | undefined> {
   const under = await underWay(plane.runner, set.key)
@@ -23,17 +26,22 @@ export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet):
   if (deleting !== undefined) return deleting
   const instances = await instancesOf(plane, set)
   if (instances.length === 0 && under.length === 0) return undefined
-  for (const { id } of instances) await plane.locks.require({ method: 'DELETE', action: 'Microsoft.Compute/virtualMachines/delete', path: id }) // prettier-ignore
   for (const { id } of under) await plane.middle.cancel(id)
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.change<ScaleSetInternal>(tx, set.id, ({ body, internal }) => {
       if (internal.uniqueId === set.internal.uniqueId) body.properties['provisioningState'] = 'Deleting'
     })
-    return await begin<RemovalParams>(plane.middle, tx, 'scaleSet.remove', set, asker, {
-      id: set.id,
-      uniqueId: set.internal.uniqueId,
-      ...(asker && { asker }),
-    })
+    return await begin<RemovalParams>(
+      plane.middle,
+      tx,
+      'scaleSet.remove',
+      { resource: set, asker },
+      {
+        id: set.id,
+        uniqueId: set.internal.uniqueId,
+        ...(asker && { asker }),
+      },
+    )
   })
 }
 
@@ -48,7 +56,7 @@ export function removalSaga(plane: Plane): SagaDefinition<RemovalParams> {
           if (set === undefined) return
           const operations: (string | undefined)[] = []
           for (const { id } of await instancesOf(plane, set))
-            operations.push((await removeResource(plane, params.asker, id)).operation?.id)
+            operations.push((await removeResource(plane, params.asker, id, { within: withinOf(set) })).operation?.id)
           await followAll(plane, operations, signal)
         },
       },
@@ -74,6 +82,18 @@ export function removalSaga(plane: Plane): SagaDefinition<RemovalParams> {
   }
 }
 
+/** The right to delete a set covers what it created, as on Azure: all that is in its group. Locks are not covered. */
+const withinOf = ({ id }: ScaleSet): string => id.split('/').slice(0, 5).join('/')
+
+/** The VMs of a set, with what is deleted or detached with each. */
+export async function alongSet(plane: Plane, set: ScaleSet): Promise<Along[]> {
+  const group = keyOf(withinOf(set))
+  const along: Along[] = []
+  for (const vm of await instancesOf(plane, set))
+    along.push({ id: vm.id, does: 'delete' }, ...(await alongVm(plane, vm)))
+  return along.map(({ id, does, ...right }) => ({ id, does, ...(!covers(group, keyOf(id)) && right) }))
+}
+
 /** @throws ServiceError if a VM was added to the set meanwhile */
 export async function assertNoInstances(
   plane: Plane,
@@ -88,7 +108,10 @@ export async function assertNoInstances(
     message: `The virtual machine scale set '${set.name}' cannot be deleted: it still has virtual machines.`,
     target: set.id,
     expected: 'a set without VMs',
-    found: instances.map(({ name }) => name).join(', ').slice(0, 400), // prettier-ignore
+    found: instances
+      .map(({ name }) => name)
+      .join(', ')
+      .slice(0, 400),
     remedy: 'Repeat the deletion.',
   })
 }

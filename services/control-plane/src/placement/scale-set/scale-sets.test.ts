@@ -40,8 +40,14 @@ describeStores('a virtual machine scale set', (store) => {
         expect(body.tags).toEqual({ a: 'b' })
       }
       const shown = (await plane.send('GET', setPath('web'))).body
-      expect(shown).toMatchObject({ sku: { capacity: 2 }, properties: { orchestrationMode: 'Flexible', provisioningState: 'Succeeded' } }) // prettier-ignore
-      expect((await plane.send('GET', setPath('web'))).body.properties.virtualMachineProfile.storageProfile.imageReference.offer).toBe('debian-13') // prettier-ignore
+      expect(shown).toMatchObject({
+        sku: { capacity: 2 },
+        properties: { orchestrationMode: 'Flexible', provisioningState: 'Succeeded' },
+      })
+      expect(
+        (await plane.send('GET', setPath('web'))).body.properties.virtualMachineProfile.storageProfile.imageReference
+          .offer,
+      ).toBe('debian-13')
       const address = 'Microsoft.Network/publicIPAddresses'
       expect(await idsIn(plane, address)).toHaveLength(3)
       await scaled(plane, 3)
@@ -50,7 +56,11 @@ describeStores('a virtual machine scale set', (store) => {
       const left = await instances(plane)
       expect(vms.map(({ name }) => name)).toContain(left[0]!['name'])
       // Interfaces and addresses are deleted with their VM.
-      expect([(await idsIn(plane, address)).length, (await idsIn(plane, 'Microsoft.Network/networkInterfaces')).length, await capacityOf(plane)]).toEqual([2, 2, 1]) // prettier-ignore
+      expect([
+        (await idsIn(plane, address)).length,
+        (await idsIn(plane, 'Microsoft.Network/networkInterfaces')).length,
+        await capacityOf(plane),
+      ]).toEqual([2, 2, 1])
       // Deleting a VM directly reduces the number; changing tags restores none.
       await plane.run('DELETE', vmPath(left[0]!['name'] as string))
       expect(await capacityOf(plane)).toBe(0)
@@ -91,7 +101,7 @@ describeStores('a virtual machine scale set', (store) => {
     const plane = await open(await store())
     try {
       await made(plane, 2)
-      const lock = `${vmPath((await instances(plane))[0]!['name'] as string)}/providers/Microsoft.Authorization/locks/keep` // prettier-ignore
+      const lock = `${vmPath((await instances(plane))[0]!['name'] as string)}/providers/Microsoft.Authorization/locks/keep`
       await plane.send('PUT', lock, { properties: { level: 'CanNotDelete' } })
       expect(refusal(await plane.send('DELETE', setPath('web')))).toEqual([409, 'ScopeLocked'])
       expect(await instances(plane)).toHaveLength(2)
@@ -99,7 +109,8 @@ describeStores('a virtual machine scale set', (store) => {
       const { reply, operation } = await plane.run('DELETE', setPath('web'))
       expect([reply.status, operation.status]).toEqual([202, 'Succeeded'])
       expect((await plane.send('GET', setPath('web'))).status).toBe(404)
-      for (const type of ['Microsoft.Compute/virtualMachines', 'Microsoft.Compute/disks']) expect(await idsIn(plane, type)).toEqual([]) // prettier-ignore
+      for (const type of ['Microsoft.Compute/virtualMachines', 'Microsoft.Compute/disks'])
+        expect(await idsIn(plane, type)).toEqual([])
       expect((await plane.send('DELETE', setPath('web'))).status).toBe(204)
       await made(plane, 1)
       expect((await plane.run('DELETE', group)).operation.status).toBe('Succeeded')
@@ -137,7 +148,11 @@ describeStores('a virtual machine scale set', (store) => {
       expect((await instances(plane, 'bare')).map(({ instanceId }) => instanceId)).toEqual(['vm1'])
       expect((await plane.send('PUT', vmPath('vm1'), inSet('vm1', setPath('bare')))).status).toBe(200)
       const moved = await plane.send('PUT', vmPath('vm2'), inSet('vm2', setPath('bare')))
-      expect([...refusal(moved), moved.body.error.target]).toEqual([409, 'PropertyChangeNotAllowed', 'virtualMachineScaleSet.id']) // prettier-ignore
+      expect([...refusal(moved), moved.body.error.target]).toEqual([
+        409,
+        'PropertyChangeNotAllowed',
+        'virtualMachineScaleSet.id',
+      ])
       await plane.run('DELETE', setPath('bare'))
       expect((await plane.send('GET', vmPath('vm1'))).status).toBe(404)
       expect((await plane.send('GET', vmPath('vm2'))).status).toBe(200)
@@ -172,7 +187,9 @@ describeStores('a virtual machine scale set', (store) => {
       expect((await plane.send('GET', `${one}/instanceView`)).body.statuses[1].code).toBe(gone)
       const view = (await plane.send('GET', `${setPath('web')}/instanceView`)).body
       expect(view.virtualMachine.statusesSummary).toContainEqual({ code: 'PowerState/running', count: 1 })
-      expect((await plane.run('POST', `${setPath('web')}/delete`, { instanceIds: [names[0]] })).operation.status).toBe('Succeeded') // prettier-ignore
+      expect((await plane.run('POST', `${setPath('web')}/delete`, { instanceIds: [names[0]] })).operation.status).toBe(
+        'Succeeded',
+      )
       expect([(await instances(plane)).map(({ name }) => name), await capacityOf(plane)]).toEqual([[names[1]], 1])
       for (const [action, body, status, code] of [
         ['start', { instanceIds: ['7'] }, 400, 'InvalidParameter'],
@@ -224,20 +241,31 @@ describeStores('a virtual machine scale set', (store) => {
       }).catch(() => undefined)
       const { body } = await plane.send('GET', setPath('web'))
       expect(JSON.stringify(body)).not.toMatch(/customData|userData/)
-      expect((await plane.send('GET', `${setPath('web')}?$expand=userData`)).body.properties.virtualMachineProfile.userData).toBeDefined() // prettier-ignore
+      expect(
+        (await plane.send('GET', `${setPath('web')}?$expand=userData`)).body.properties.virtualMachineProfile.userData,
+      ).toBeDefined()
       // As `az vmss update` writes it back: without the image.
       body.properties.virtualMachineProfile.storageProfile.imageReference = null
       body.properties.virtualMachineProfile.storageProfile.osDisk.diskSizeGB = 40
       expect((await plane.send('PUT', setPath('web'), body)).status).toBe(200)
       await scaled(plane, 1)
       const [vm] = await instances(plane)
-      expect(vm!['properties'].storageProfile).toMatchObject({ imageReference: { offer: 'debian-13' }, osDisk: { diskSizeGB: 40 } }) // prettier-ignore
-      body.properties.virtualMachineProfile.securityProfile = { securityType: 'TrustedLaunch', uefiSettings: { vTpmEnabled: true, secureBootEnabled: true } } // prettier-ignore
+      expect(vm!['properties'].storageProfile).toMatchObject({
+        imageReference: { offer: 'debian-13' },
+        osDisk: { diskSizeGB: 40 },
+      })
+      body.properties.virtualMachineProfile.securityProfile = {
+        securityType: 'TrustedLaunch',
+        uefiSettings: { vTpmEnabled: true, secureBootEnabled: true },
+      }
       const other = await plane.send('PUT', setPath('web'), body)
       expect(codesOf(other.body)).toContain('PropertyChangeNotAllowed')
       body.properties.orchestrationMode = 'Uniform'
       expect(codesOf((await plane.send('PUT', setPath('web'), body)).body)).toContain('PropertyChangeNotAllowed')
-      expect(refusal(await plane.send('PUT', setPath('web'), { ...setRequest(1), location: 'northeurope' }))).toEqual([409, 'InvalidResourceLocation']) // prettier-ignore
+      expect(refusal(await plane.send('PUT', setPath('web'), { ...setRequest(1), location: 'northeurope' }))).toEqual([
+        409,
+        'InvalidResourceLocation',
+      ])
     } finally {
       await plane.service.close()
     }
@@ -259,12 +287,25 @@ describeStores('a virtual machine scale set', (store) => {
   it('spreads its VMs over its zones, and is deployed by a template', async () => {
     const plane = await open(await store())
     try {
-      const resource = { ...setRequest(3), type: 'Microsoft.Compute/virtualMachineScaleSets', apiVersion: '2024-11-01', name: 'web', zones: ['1', '2'] } // prettier-ignore
-      const template = { $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#', contentVersion: '1.0.0.0', resources: [resource], outputs: { VMSS: { type: 'object', value: "[reference('web')]" } } } // prettier-ignore
+      const resource = {
+        ...setRequest(3),
+        type: 'Microsoft.Compute/virtualMachineScaleSets',
+        apiVersion: '2024-11-01',
+        name: 'web',
+        zones: ['1', '2'],
+      }
+      const template = {
+        $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+        contentVersion: '1.0.0.0',
+        resources: [resource],
+        outputs: { VMSS: { type: 'object', value: "[reference('web')]" } },
+      }
       const path = `${group}/providers/Microsoft.Resources/deployments/d`
       const { operation } = await plane.run('PUT', path, { properties: { mode: 'Incremental', template } })
       expect(operation.status, JSON.stringify(operation.error)).toBe('Succeeded')
-      const zones = (await instances(plane)).map((vm) => (vm['zones'] as string[])[0]).toSorted((a, b) => a!.localeCompare(b!)) // prettier-ignore
+      const zones = (await instances(plane))
+        .map((vm) => (vm['zones'] as string[])[0])
+        .toSorted((a, b) => a!.localeCompare(b!))
       expect([zones.length, new Set(zones).size]).toEqual([3, 2])
       await plane.run('PUT', setPath('web'), { location, sku: { name: 'Standard_DC2as_v5', capacity: 2 } })
       expect(new Set((await instances(plane)).map((vm) => (vm['zones'] as string[])[0])).size).toBe(2)

@@ -6,6 +6,10 @@ import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
+import { requireAlong, type Along } from '../../types/along.ts'
+import { vmType } from '../../providers/compute/vm/vm-model.ts'
+import { alongVm } from '../vm-along.ts'
+import { leaving } from './scaling.ts'
 import { setType } from '../../providers/compute/disk/stored/stored-disk.ts'
 import {
   scaleSetType,
@@ -13,8 +17,9 @@ import {
   type ScaleSetInternal,
 } from '../../providers/compute/scale-set/scale-set-model.ts'
 import { judgeProfile } from './judge-profile.ts'
-import { assertNoInstances, removalSaga, removeSet } from './removal-saga.ts'
+import { alongSet, assertNoInstances, removalSaga, removeSet } from './removal-saga.ts'
 import { actionRoutes, actionSaga, setActions, virtualMachines } from './set-actions.ts'
+import { setMembers } from './set-members.ts'
 import { readSet, type SetRequest } from './set-request.ts'
 import { standingOf, summary, viewOfSet } from './set-view.ts'
 import { scaleSaga } from './write-saga.ts'
@@ -23,6 +28,7 @@ import { writeSet } from './write-set.ts'
 /** Sets of VMs with flexible orchestration: each instance is an ordinary VM of the resource manager. */
 export const scaleSets: ResourceType<ScaleSetInternal> = {
   spelling: scaleSetType,
+  members: setMembers,
   refersTo: [
     'Microsoft.ManagedIdentity/userAssignedIdentities',
     'Microsoft.Network/loadBalancers',
@@ -40,6 +46,7 @@ export const scaleSets: ResourceType<ScaleSetInternal> = {
     skus: async (plane, _request, set) => ok({ value: await skusOf(plane, set) }),
   },
   routes: actionRoutes,
+  along: alongSet,
   remove: removeSet,
   released: async (plane, tx, set) => await assertNoInstances(plane, set, tx),
   define: (plane) => {
@@ -59,6 +66,7 @@ async function write(
   if (existing !== undefined) assertSameLocation(existing, r.location)
   if (existing?.body.properties['provisioningState'] === 'Deleting') throw beingDeleted(existing)
   await judge(plane, request, r, existing)
+  if (existing !== undefined) await requireLeaving(plane, request, r, existing)
   const { set, operation } = await writeSet(plane, request, r, existing)
   const where = { subscriptionId: plane.subscriptionId, location: set.location, operationId: operation?.id ?? '' }
   return {
@@ -76,10 +84,27 @@ async function judge(plane: Plane, request: ArmRequest, r: SetRequest, existing:
     return
   }
   const model = { id: request.path, location, tags, vmSize, profile, ...(identity !== undefined && { identity }) }
-  const { links, problems } = await judgeProfile(plane, model, r.zones, r.fields)
-  await plane.access.requireLinked(request.caller, request.path, links)
+  const problems = await judgeProfile(
+    plane,
+    model,
+    r.zones,
+    r.fields,
+    async (links) => await plane.access.requireLinked(request.caller, request.path, links),
+  )
   const all = [...r.fields.problems, ...problems, ...fixedProblems(r, existing)]
   if (all.length > 0) throw refuse(all)
+}
+
+/** @throws ServiceError LinkedAuthorizationFailed or ScopeLocked if the VMs that leave, or what goes with them, must stay */
+async function requireLeaving(plane: Plane, request: ArmRequest, r: SetRequest, existing: ScaleSet): Promise<void> {
+  const standing = await standingOf(plane, existing)
+  const surplus = standing.length - (r.capacity ?? standing.length)
+  if (surplus <= 0) return
+  const as = { ...existing, body: { ...existing.body, properties: r.kept } }
+  const along: Along[] = []
+  for (const vm of leaving(as, standing, surplus))
+    along.push({ id: vm.id, does: 'delete', action: `${vmType}/delete` }, ...(await alongVm(plane, vm)))
+  await requireAlong(plane, { asker: request.caller, path: request.path }, along)
 }
 
 /** What existing instances could not become. */
@@ -107,6 +132,11 @@ const beingDeleted = (set: ScaleSet): ServiceError =>
 async function skusOf(plane: Plane, set: ScaleSet): Promise<object[]> {
   const { vmSize } = set.internal
   if (vmSize === undefined) return []
-  const capacity = { minimum: 0, maximum: 1000, defaultCapacity: (await standingOf(plane, set)).length, scaleType: 'Automatic' } // prettier-ignore
+  const capacity = {
+    minimum: 0,
+    maximum: 1000,
+    defaultCapacity: (await standingOf(plane, set)).length,
+    scaleType: 'Automatic',
+  }
   return [{ resourceType: scaleSetType, sku: { name: vmSize, tier: 'Standard' }, capacity }]
 }

@@ -11,7 +11,9 @@ import {
   type ScaleSet,
   type ScaleSetInternal,
 } from '../../providers/compute/scale-set/scale-set-model.ts'
-import type { Vm } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
+import { requireAlong } from '../../types/along.ts'
+import { alongVm } from '../vm-along.ts'
 import type { Answers, AtResource } from '../../types/resource-type.ts'
 import { ask } from './inner-request.ts'
 import { followAll, type SetParams } from './write-saga.ts'
@@ -123,7 +125,7 @@ async function instanceOf(plane: Plane, request: ArmRequest): Promise<{ set: Sca
 /** The VMs named in a body, `*` for all; all by default too, except for delete. */
 async function named(plane: Plane, request: ArmRequest, set: ScaleSet, mustName: boolean): Promise<Vm[]> {
   const fields = new Fields(request.body ?? {})
-  const ids = fields.texts('instanceIds')
+  const ids = fields.texts('instanceIds', 1_000)
   if (mustName && ids.length === 0)
     fields.missing('instanceIds', 'instanceIds', {
       expected: 'names of virtual machines of the set, or *',
@@ -150,11 +152,19 @@ const noInstance = (id: string, status: 400 | 404): ServiceError =>
     remedy: 'List them: az vmss list-instances.',
   })
 
-/** Acting on a set requires the right to each VM too: checked first, so that nothing is left half done. */
+/**
+ * Acting on a set requires the right to each VM and no lock on it, or on what is deleted with it: checked first, so that
+ * nothing is left half done.
+ */
 async function act(plane: Plane, request: ArmRequest, set: ScaleSet, calls: ActionParams['calls']): Promise<ArmReply> {
   const { correlationId } = request
   const caller: Caller = request.caller
   for (const call of calls) await plane.dispatcher.authorise({ ...call, caller })
+  for (const { method, path } of calls) {
+    await plane.locks.require({ method, action: method, path })
+    const vm = method === 'DELETE' ? await plane.resources.find<VmInternal>(path) : undefined
+    if (vm !== undefined) await requireAlong(plane, { asker: caller, path }, await alongVm(plane, vm))
+  }
   if (calls.length === 0) return { status: 200 }
   const operation = await plane.middle.submit<ActionParams>({
     kind: 'scaleSet.act',

@@ -1,9 +1,10 @@
-import type { SettledCode } from '@strongroom/contract'
 import { Fields, withoutNulls } from '../../arm/fields.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import type { Json } from '../../store/resources.ts'
 import type { ScaleSet } from '../../providers/compute/scale-set/scale-set-model.ts'
-import { isJson, merged, objectAt } from './members.ts'
+import { isJson, merged } from './members.ts'
+import { mostIdentities } from '../../types/references.ts'
+import { mostOfVm } from '../../providers/compute/size/sizes.ts'
 
 /** A request for a scale set, merged over the existing one. Malformed values are reported in its fields. */
 export interface SetRequest {
@@ -23,7 +24,15 @@ export interface SetRequest {
 /** Azure's limit for one set with flexible orchestration. */
 const mostInstances = 1000
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
-const keptMembers = ['platformFaultDomainCount', 'singlePlacementGroup', 'upgradePolicy', 'zoneBalance', 'scaleInPolicy', 'constrainedMaximumCapacity', 'resiliencyPolicy'] // prettier-ignore
+const keptMembers = [
+  'platformFaultDomainCount',
+  'singlePlacementGroup',
+  'upgradePolicy',
+  'zoneBalance',
+  'scaleInPolicy',
+  'constrainedMaximumCapacity',
+  'resiliencyPolicy',
+]
 
 export function readSet(
   body: unknown,
@@ -41,7 +50,7 @@ export function readSet(
     fields,
     location: requireLocation(fields, fields.text('location') ?? existing?.location ?? o.groupLocation),
     tags: fields.textMap('tags') ?? existing?.body.tags ?? {},
-    zones: fields.has('zones') ? fields.texts('zones') : (existing?.body.zones ?? []),
+    zones: fields.has('zones') ? fields.texts('zones', 3) : (existing?.body.zones ?? []),
     identity: readIdentity(fields) ?? existing?.body.identity,
     vmSize: sku.text('name') ?? existing?.internal.vmSize,
     capacity: sku.integer('capacity', 0, mostInstances),
@@ -53,22 +62,19 @@ export function readSet(
       }),
     ),
   }
-  if (!nameForm.test(o.name)) wrong(r, 'InvalidResourceName', 'name', `The resource name '${o.name.slice(0, 90)}' is invalid.`, '1 to 64 letters, digits, _ . -', o.name.slice(0, 90)) // prettier-ignore
+  if (!nameForm.test(o.name))
+    r.fields.problem({
+      code: 'InvalidResourceName',
+      target: 'name',
+      message: `The resource name '${o.name.slice(0, 90)}' is invalid.`,
+      expected: '1 to 64 letters, digits, _ . -',
+      found: o.name.slice(0, 90),
+    })
   readMode(r, properties, existing)
   readPolicies(r, properties)
   readProfile(r, existing)
   return r
 }
-
-const wrong = (
-  r: SetRequest,
-  code: SettledCode,
-  target: string,
-  message: string,
-  expected: string,
-  found: string,
-  remedy?: string,
-): void => r.fields.problem({ code, message, target, expected, found, ...(remedy !== undefined && { remedy }) })
 
 const notOffered = (r: SetRequest, target: string, message: string, remedy: string): void =>
   r.fields.unsupported(target, message, { expected: 'none', found: 'one', remedy })
@@ -77,7 +83,14 @@ function readMode(r: SetRequest, properties: Fields, existing: ScaleSet | undefi
   const mode = properties.oneOf('orchestrationMode', ['Uniform', 'Flexible'])
   const target = properties.at('orchestrationMode')
   if (mode === 'Uniform' && existing !== undefined)
-    wrong(r, 'PropertyChangeNotAllowed', target, "Changing property 'orchestrationMode' is not allowed.", 'Flexible', mode, 'Cancel.') // prettier-ignore
+    r.fields.problem({
+      code: 'PropertyChangeNotAllowed',
+      target,
+      message: "Changing property 'orchestrationMode' is not allowed.",
+      expected: 'Flexible',
+      found: mode,
+      remedy: 'Cancel.',
+    })
   else // Azure defaults to Uniform.
   if (mode === 'Uniform' || (mode === undefined && existing === undefined && !properties.has('orchestrationMode')))
     r.fields.problem({
@@ -92,22 +105,51 @@ function readMode(r: SetRequest, properties: Fields, existing: ScaleSet | undefi
     })
   const domains = properties.integer('platformFaultDomainCount', 1, 5)
   if (existing === undefined && domains === undefined && !properties.has('platformFaultDomainCount'))
-    wrong(r, 'InvalidParameter', 'platformFaultDomainCount', "Required parameter 'platformFaultDomainCount' is missing (null).", '1 to 3', 'null') // prettier-ignore
+    r.fields.problem({
+      code: 'InvalidParameter',
+      target: 'platformFaultDomainCount',
+      message: "Required parameter 'platformFaultDomainCount' is missing (null).",
+      expected: '1 to 3',
+      found: 'null',
+    })
   const old = Number(existing?.body.properties['platformFaultDomainCount'] ?? domains)
   if (domains !== undefined && domains !== old)
-    wrong(r, 'PropertyChangeNotAllowed', properties.at('platformFaultDomainCount'), "Changing property 'platformFaultDomainCount' is not allowed.", String(old), String(domains)) // prettier-ignore
+    r.fields.problem({
+      code: 'PropertyChangeNotAllowed',
+      target: properties.at('platformFaultDomainCount'),
+      message: "Changing property 'platformFaultDomainCount' is not allowed.",
+      expected: String(old),
+      found: String(domains),
+    })
 }
 
 function readPolicies(r: SetRequest, properties: Fields): void {
   const upgrade = properties.object('upgradePolicy')
   const mode = upgrade.oneOf('mode', ['Automatic', 'Manual', 'Rolling'])
   if (mode !== undefined && mode !== 'Manual')
-    notOffered(r, upgrade.at('mode'), `Instances are not upgraded automatically: '${mode}' is not offered.`, 'Use Manual: delete instances and scale out again.') // prettier-ignore
+    notOffered(
+      r,
+      upgrade.at('mode'),
+      `Instances are not upgraded automatically: '${mode}' is not offered.`,
+      'Use Manual: delete instances and scale out again.',
+    )
   if (properties.flag('overprovision') === true)
-    wrong(r, 'InvalidParameter', properties.at('overprovision'), "The value 'True' of parameter 'overprovision' is not allowed. Allowed values are: False.", 'false', 'true') // prettier-ignore
-  for (const rule of properties.object('scaleInPolicy').texts('rules'))
+    r.fields.problem({
+      code: 'InvalidParameter',
+      target: properties.at('overprovision'),
+      message: "The value 'True' of parameter 'overprovision' is not allowed. Allowed values are: False.",
+      expected: 'false',
+      found: 'true',
+    })
+  for (const rule of properties.object('scaleInPolicy').texts('rules', 3))
     if (!['default', 'newestvm', 'oldestvm'].includes(rule.toLowerCase()))
-      wrong(r, 'BadRequest', properties.at('scaleInPolicy.rules'), `Error converting value "${rule.slice(0, 80)}" to type 'VirtualMachineScaleSetScaleInRules'.`, 'Default, NewestVM, OldestVM', rule.slice(0, 80)) // prettier-ignore
+      r.fields.problem({
+        code: 'BadRequest',
+        target: properties.at('scaleInPolicy.rules'),
+        message: `Error converting value "${rule.slice(0, 80)}" to type 'VirtualMachineScaleSetScaleInRules'.`,
+        expected: 'Default, NewestVM, OldestVM',
+        found: rule.slice(0, 80),
+      })
   for (const name of [
     'hostGroup',
     'proximityPlacementGroup',
@@ -117,7 +159,6 @@ function readPolicies(r: SetRequest, properties: Fields): void {
     'skuProfile',
     'scheduledEventsPolicy',
   ] as const)
-    // prettier-ignore
     if (properties.has(name) && properties.object(name).raw('enabled') !== false)
       notOffered(r, properties.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
   if (r.fields.has('plan')) notOffered(r, 'plan', 'Images of marketplace plans are not offered.', 'Leave plan out.')
@@ -128,27 +169,68 @@ function readProfile(r: SetRequest, existing: ScaleSet | undefined): void {
   const { profile } = r
   if (profile === undefined) {
     if (existing === undefined && (r.capacity ?? 0) > 0)
-      wrong(r, 'InvalidParameter', 'properties.virtualMachineProfile', "Required parameter 'virtualMachineProfile' is missing (null).", 'a profile', 'null') // prettier-ignore
+      r.fields.problem({
+        code: 'InvalidParameter',
+        target: 'properties.virtualMachineProfile',
+        message: "Required parameter 'virtualMachineProfile' is missing (null).",
+        expected: 'a profile',
+        found: 'null',
+      })
     return
   }
   if (r.vmSize === undefined)
-    wrong(r, 'InvalidParameter', 'sku.name', "Required parameter 'sku.name' is missing (null).", 'a size', 'null')
+    r.fields.problem({
+      code: 'InvalidParameter',
+      target: 'sku.name',
+      message: "Required parameter 'sku.name' is missing (null).",
+      expected: 'a size',
+      found: 'null',
+    })
   const fields = new Fields(profile, 'properties.virtualMachineProfile', r.fields.problems)
-  if (fields.object('extensionProfile').list('extensions').length > 0)
-    notOffered(r, fields.at('extensionProfile'), 'There are no extensions: no operator’s code runs in guests.', 'Leave extensionProfile out; az vm run-command runs scripts.') // prettier-ignore
+  if (fields.object('extensionProfile').list('extensions', 32).length > 0)
+    notOffered(
+      r,
+      fields.at('extensionProfile'),
+      'There are no extensions: no operator’s code runs in guests.',
+      'Leave extensionProfile out; az vm run-command runs scripts.',
+    )
   const network = fields.object('networkProfile')
-  const configurations = network.list('networkInterfaceConfigurations')
+  const configurations = network.list('networkInterfaceConfigurations', mostOfVm)
   if (configurations.length === 0)
-    wrong(r, 'InvalidParameter', network.at('networkInterfaceConfigurations'), "Required parameter 'networkProfile.networkInterfaceConfigurations' is missing (null).", 'at least one', 'none') // prettier-ignore
+    r.fields.problem({
+      code: 'InvalidParameter',
+      target: network.at('networkInterfaceConfigurations'),
+      message: "Required parameter 'networkProfile.networkInterfaceConfigurations' is missing (null).",
+      expected: 'at least one',
+      found: 'none',
+    })
   if (!network.has('networkApiVersion'))
-    wrong(r, 'InvalidParameter', network.at('networkApiVersion'), "Required parameter 'networkProfile.networkApiVersion' is missing (null).", '2020-11-01', 'null') // prettier-ignore
+    r.fields.problem({
+      code: 'InvalidParameter',
+      target: network.at('networkApiVersion'),
+      message: "Required parameter 'networkProfile.networkApiVersion' is missing (null).",
+      expected: '2020-11-01',
+      found: 'null',
+    })
   if (network.object('healthProbe').has('id'))
-    notOffered(r, network.at('healthProbe'), 'Instances are not probed.', 'Leave healthProbe out.') // prettier-ignore
+    notOffered(r, network.at('healthProbe'), 'Instances are not probed.', 'Leave healthProbe out.')
   if (fields.object('osProfile').has('adminPassword'))
-    notOffered(r, fields.at('osProfile.adminPassword'), 'Accounts of a scale set’s instances use SSH keys: a password would have to be stored for later instances.', 'Use SSH keys: --generate-ssh-keys.') // prettier-ignore
-  for (const disk of fields.object('storageProfile').list('dataDisks'))
+    notOffered(
+      r,
+      fields.at('osProfile.adminPassword'),
+      'Accounts of a scale set’s instances use SSH keys: a password would have to be stored for later instances.',
+      'Use SSH keys: --generate-ssh-keys.',
+    )
+  for (const disk of fields.object('storageProfile').list('dataDisks', mostOfVm))
     if (disk.object('managedDisk').has('id'))
-      wrong(r, 'InvalidParameter', disk.at('managedDisk.id'), 'A disk belongs to one VM: instances of a scale set have their own disks.', 'no id', 'one', 'Use createOption Empty.') // prettier-ignore
+      r.fields.problem({
+        code: 'InvalidParameter',
+        target: disk.at('managedDisk.id'),
+        message: 'A disk belongs to one VM: instances of a scale set have their own disks.',
+        expected: 'no id',
+        found: 'one',
+        remedy: 'Use createOption Empty.',
+      })
 }
 
 /** Instances act only as user-assigned identities, as on Azure. */
@@ -166,6 +248,13 @@ function readIdentity(fields: Fields): Json | undefined {
         remedy: 'Use a user-assigned identity: az identity create.',
       },
     )
-  const assigned = objectAt(identity, 'userAssignedIdentities')
-  return { type, ...(Object.keys(assigned).length > 0 && { userAssignedIdentities: Object.fromEntries(Object.keys(assigned).map((id) => [id, {}])) }) } // prettier-ignore
+  const assigned = (fields.object('identity').members('userAssignedIdentities', mostIdentities) ?? []).filter(
+    ([, member]) => member !== null,
+  )
+  return {
+    type,
+    ...(assigned.length > 0 && {
+      userAssignedIdentities: Object.fromEntries(assigned.map(([id]) => [id, {}])),
+    }),
+  }
 }

@@ -42,7 +42,7 @@ export async function writeSet(
       ...(size !== undefined && { vmSize: size.name }),
     }
     const body: ResourceBody = {
-      ...(Object.keys(r.tags).length > 0 && { tags: r.tags }),
+      tags: r.tags,
       ...(r.zones.length > 0 && { zones: r.zones }),
       ...(identity !== undefined && { identity }),
       properties: {
@@ -63,13 +63,19 @@ export async function writeSet(
     if (set === undefined) throw changedMeanwhile(request.path)
     if (!scales) return { set }
     const { caller, correlationId } = request
-    const operation = await begin<ScaleParams>(plane.middle, tx, 'scaleSet.scale', set, caller, {
-      id: set.id,
-      uniqueId: internal.uniqueId,
-      caller,
-      correlationId,
-      capacity,
-    })
+    const operation = await begin<ScaleParams>(
+      plane.middle,
+      tx,
+      'scaleSet.scale',
+      { resource: set, asker: caller },
+      {
+        id: set.id,
+        uniqueId: internal.uniqueId,
+        caller,
+        correlationId,
+        capacity,
+      },
+    )
     return { set, operation }
   })
 }

@@ -4,6 +4,7 @@ import type { Operation } from '@strongroom/platform'
 import { begin } from '../../arm/operations.ts'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
+import { checkPreconditions } from '../../arm/preconditions.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import { holdAvailabilitySet } from '../../providers/compute/availability-set/membership.ts'
 import { holdScaleSet } from '../../providers/compute/scale-set/membership.ts'
@@ -50,7 +51,7 @@ export async function createVm(
   const written = await plane.resources.transaction(
     async (tx) =>
       await commit(plane, tx, {
-        id: request.path,
+        request,
         name: read.name,
         asker: onBehalfOf(request),
         internal,
@@ -102,13 +103,18 @@ async function draft(
 async function commit(
   plane: Plane,
   tx: Db,
-  o: { id: string; name: string; asker: AskedBy; internal: VmInternal; size: Size; copies: DiskCopies },
+  o: { request: ArmRequest; name: string; asker: AskedBy; internal: VmInternal; size: Size; copies: DiskCopies },
 ): Promise<VmWritten> {
-  const { id, internal, size } = o
+  const { internal, size } = o
+  const id = o.request.path
   const { model } = internal
   const now = plane.clock.now().toISOString()
   await plane.resources.lockGroup(tx, id)
-  if ((await plane.resources.find(id, tx)) !== undefined) throw changedMeanwhile(id)
+  const raced = await plane.resources.find(id, tx)
+  if (raced !== undefined) {
+    checkPreconditions(o.request, raced)
+    throw changedMeanwhile(id)
+  }
   await holdSet(plane, tx, model)
   await holdAvailabilitySet(plane, tx, model)
   await holdScaleSet(plane, tx, model)
@@ -155,5 +161,11 @@ export async function repeatCreation(plane: Plane, asker: AskedBy, vm: Vm): Prom
 }
 
 async function submitCreation(plane: Plane, asker: AskedBy, vm: Vm, tx: Db): Promise<Operation> {
-  return await begin(plane.runner, tx, 'vm.create', vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker })
+  return await begin(
+    plane.runner,
+    tx,
+    'vm.create',
+    { resource: vm, asker },
+    { id: vm.id, vmId: vm.internal.vmId, asker },
+  )
 }

@@ -1,7 +1,8 @@
 import type { Link } from '../../arm/access.ts'
 import { availabilityLinks } from '../../providers/compute/availability-set/membership.ts'
 import { scaleSetLinks } from '../../providers/compute/scale-set/membership.ts'
-import { versionType } from '../../providers/compute/disk/stored/stored-disk.ts'
+import { computeImageLinks, imageLinks } from '../../providers/compute/image/image-links.ts'
+import { identityLinks } from '../../providers/compute/vm/vm-identity.ts'
 import { providerLinks } from '../../providers/compute/vm/vm-attestation.ts'
 import { diskType, type VmModel } from '../../providers/compute/vm/vm-model.ts'
 import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
@@ -12,31 +13,30 @@ import type { ResolvedVm } from './resolve.ts'
 import type { ReadVm } from './read.ts'
 
 /**
- * Everything a request refers to elsewhere, with the rights its caller needs there. An existing VM keeps its image,
- * provider and sets: only disks, interfaces and identities can be new.
+ * Everything a request names elsewhere, with the rights its caller needs there: required before any of it is looked up, so
+ * that nobody learns what there is. An existing VM keeps its image, provider and sets: only disks, interfaces and
+ * identities can be new.
  */
-export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: ResolvedVm): Link[] {
+export function linksOf({ existing, wanted }: ReadVm): Link[] {
   const model = existing?.internal.model
   const made = model === undefined
   return [
     ...(made ? setLinks(wanted.diskEncryptionSetId) : []),
     ...diskLinks(wanted, model),
     ...nicLinks(wanted.nics, model),
-    ...(made ? imageLinks(plane, resolved) : []),
+    ...(made ? computeImageLinks(wanted.image) : []),
     ...(made ? providerLinks(wanted.attestationProviderId) : []),
     ...(made ? availabilityLinks(wanted.availabilitySetId) : []),
     ...(made ? scaleSetLinks(wanted.scaleSetId) : []),
-    ...resolved.identityLinks,
+    ...identityLinks(wanted.identity, model),
   ]
 }
 
-/** Imported images belong to their owners; the reference image is for everybody. */
-function imageLinks(plane: Plane, { named }: ResolvedVm): Link[] {
-  if (named?.gallery !== undefined) return [{ id: named.gallery.versionId, action: `${versionType}/read` }]
-  if (named?.image.source !== 'import') return []
-  const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${named.image.id}`
-  return [{ id, action: 'Strongroom.Machine/images/read' }]
-}
+/** What takes a right once it is known which resource is named. */
+export const resolvedLinks = (plane: Plane, { existing, wanted }: ReadVm, resolved: ResolvedVm): Link[] => [
+  ...(existing === undefined ? imageLinks(plane, wanted.image, resolved.named) : []),
+  ...resolved.identityLinks,
+]
 
 /** Attaching a disk that is new to the VM requires a role at the disk. */
 function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {

@@ -157,11 +157,17 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
     await plane.vaults.allowFirmware(onBehalfOf(request), vm.internal.vmId, model.firmwareUpdates ?? 'Listed')
   if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, onBehalfOf(request), vm) }
   if (!changesDisks) return { vm, created: false }
-  const operation = await begin(plane.runner, tx, 'vm.update', existing, request.caller, {
-    id: existing.id,
-    vmId: existing.internal.vmId,
-    ...change,
-  })
+  const operation = await begin(
+    plane.runner,
+    tx,
+    'vm.update',
+    { resource: existing, asker: request.caller },
+    {
+      id: existing.id,
+      vmId: existing.internal.vmId,
+      ...change,
+    },
+  )
   return { vm, created: false, operation }
 }
 

@@ -1,11 +1,14 @@
+import type { Link } from '../../arm/access.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import { resolveCopies } from '../../providers/compute/disk/disk-copies.ts'
 import type { Vm } from '../../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../../plane.ts'
+import { requireAlong } from '../../types/along.ts'
+import { attachedAlong } from '../vm-along.ts'
 import { updateVm } from './update.ts'
 import { createVm } from './creation.ts'
 import { judgeVm } from './judge.ts'
-import { linksOf } from './links.ts'
+import { linksOf, resolvedLinks } from './links.ts'
 import { readVm } from './read.ts'
 import { resolveVm } from './resolve.ts'
 import type { VmWritten } from './written.ts'
@@ -21,8 +24,13 @@ export async function writeVm(
   bodyOf: (existing: Vm | undefined) => unknown = () => request.body,
 ): Promise<VmWritten> {
   const read = await readVm(plane, request, bodyOf)
+  const require = async (links: Link[]): Promise<void> =>
+    await plane.access.requireLinked(request.caller, request.path, links)
+  await require(linksOf(read))
   const resolved = await resolveVm(plane, request.path, read)
-  await plane.access.requireLinked(request.caller, request.path, linksOf(plane, read, resolved))
+  await require(resolvedLinks(plane, read, resolved))
+  const attached = attachedAlong(read.existing?.internal.model, read.wanted)
+  await requireAlong(plane, { asker: request.caller, path: request.path }, attached)
   const problems = judgeVm(request.path, read, resolved)
   const copies = problems.length > 0 ? new Map() : await resolveCopies(plane, request, read.wanted)
   return read.existing === undefined

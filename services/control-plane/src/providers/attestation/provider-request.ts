@@ -17,7 +17,7 @@ export function readProviderRequest(body: unknown, fallbackLocation: string): Pr
   const properties = fields.object('properties')
   readSettings(properties)
   const keys = properties.object('policySigningCertificates')
-  const certificates = keys.present ? keys.list('keys').map(readCertificate) : undefined
+  const certificates = keys.present ? keys.list('keys', 100).map(readCertificate) : undefined
   fields.assertSound()
   return { location, tags, certificates }
 }
@@ -50,7 +50,7 @@ function refuseOther(fields: Fields, name: string, values: string[], offered: st
 
 function readCertificate(fields: Fields): PolicySigningCertificate {
   const kty = fields.text('kty') ?? ''
-  const x5c = fields.texts('x5c')
+  const x5c = fields.texts('x5c', 10)
   if (kty === '' || x5c.length === 0)
     fields.invalid(fields.path, 'A policy signing certificate is a key of type kty with its certificates in x5c.', {
       expected: '{ "kty": "RSA", "x5c": ["…"] }',

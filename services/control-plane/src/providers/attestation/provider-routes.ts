@@ -6,6 +6,7 @@ import { findRegion, regions, requireLocation } from '../../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Resource, ResourceBody } from '../../store/resources.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
+import { members, only } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { retag } from '../../types/retag.ts'
 import { defaultProviderView, providerProperties, providerType, providerView } from './provider-view.ts'
@@ -35,6 +36,19 @@ const operations = [
 /** Attestation providers as resources. */
 export const attestationProviders: ResourceType = {
   spelling: providerType,
+  members: members(
+    { location: 'honoured' },
+    {
+      publicNetworkAccess: 'honoured',
+      tpmAttestationAuthentication: 'honoured',
+      policySigningCertificates: { keys: { kty: 'fixed', x5c: 'fixed', use: only('sig') } },
+      trustModel: 'shown',
+      status: 'shown',
+      attestUri: 'shown',
+      privateEndpointConnections: 'shown',
+    },
+  ),
+  patched: ['tags', 'properties'],
   movable: true,
   create,
   change,

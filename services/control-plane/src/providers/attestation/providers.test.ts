@@ -82,7 +82,9 @@ describe('attestation providers as resources', () => {
       ).body
     expect(await ask('read')).toEqual({ allowed: false })
     const assignment = `${one}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`
-    const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/fd1bd22b-8476-40bc-a0bc-69b95687b9f3`
+    const roleDefinitionId =
+      `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/` +
+      'fd1bd22b-8476-40bc-a0bc-69b95687b9f3'
     const given = await plane.send('PUT', assignment, { properties: { roleDefinitionId, principalId: reader } })
     expect(given.status).toBe(201)
     expect(await ask('read')).toEqual({ allowed: true })

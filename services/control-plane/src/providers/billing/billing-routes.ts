@@ -1,25 +1,21 @@
-import type { FocusPage } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import { writeSetting } from '../../store/rows.ts'
-import { budgetRoutes } from './budget/budget-routes.ts'
 import { priceListSetting, readLines, readPriceList } from './cost-lines.ts'
-import { costTable, parseTime, readCostQuery, readUsageFilter, type Period } from './cost-query.ts'
-import { focusColumns, focusRow } from './focus.ts'
+import { costTable, readCostQuery, readUsageFilter, type Period } from './cost-query.ts'
 import { parsePriceList } from './price-list.ts'
 import { usageDetail } from './usage-detail.ts'
 import { dayOf, dayStart, nextDay } from './usage-lines.ts'
 
-/** Usage and cost (S27): Azure's clients read them as usage details and by queries; exported as FOCUS rows. */
+/** Usage and cost (S27): Azure's clients read them as usage details and by queries. */
 export function billingRoutes(plane: Plane): Route[] {
   const usage = `${subscriptionPath}/providers/Microsoft.Consumption/usageDetails`
   const ofPeriod = `${subscriptionPath}/providers/Microsoft.Billing/billingPeriods/{period}/providers/Microsoft.Consumption/usageDetails`
   const sheet = `${subscriptionPath}/providers/Strongroom.Billing/priceSheet`
   return [
-    ...budgetRoutes(plane),
     route.get(
       usage,
       'Microsoft.Consumption/usageDetails/read',
@@ -51,11 +47,6 @@ export function billingRoutes(plane: Plane): Route[] {
       await writeSetting(plane.resources.db, priceListSetting, JSON.stringify(list))
       return ok(list)
     }),
-    route.get(
-      `${subscriptionPath}/providers/Strongroom.Billing/focusExport`,
-      'Strongroom.Billing/focusExport/read',
-      async (request) => await focusExport(plane, request),
-    ),
   ]
 }
 
@@ -82,17 +73,6 @@ function billingPeriod(name: string): Period {
   })
 }
 
-const pageRows = 5_000
-
-/** A page of rows. */
-function paged<T>(request: ArmRequest, all: T[], size: number): { value: T[]; nextLink?: string } {
-  const start = Math.max(0, Number.parseInt(request.query['$skiptoken'] ?? '0', 10) || 0)
-  const value = all.slice(start, start + size)
-  if (start + size >= all.length) return { value }
-  const query = new URLSearchParams({ ...request.query, $skiptoken: String(start + size) })
-  return { value, nextLink: `${request.origin}${request.path}?${query.toString()}` }
-}
-
 async function usageDetails(plane: Plane, request: ArmRequest, otherwise: Period): Promise<ArmReply> {
   const filter = readUsageFilter(request.query['$filter'] ?? '')
   const from = filter.from ?? otherwise.from
@@ -100,9 +80,9 @@ async function usageDetails(plane: Plane, request: ArmRequest, otherwise: Period
   const to = filter.to === undefined ? otherwise.to : dayStart(nextDay(dayOf(filter.to)))
   const { lines, prices } = await readLines(plane, { from, to })
   const expand = (request.query['$expand'] ?? '').toLowerCase()
-  const views = lines
-    .filter((line) => filter.keep(line))
-    .map((line) => usageDetail(line, { subscriptionId: plane.subscriptionId, currency: prices.currency, expand }))
+  const views = lines.map((line) =>
+    usageDetail(line, { subscriptionId: plane.subscriptionId, currency: prices.currency, expand }),
+  )
   // The dispatcher splits it into pages, like every list.
   return ok({ value: views })
 }
@@ -120,34 +100,4 @@ async function costs(plane: Plane, request: ArmRequest): Promise<ArmReply> {
     type: 'Microsoft.CostManagement/query',
     properties: { nextLink: null, ...costTable(within, query, prices.currency) },
   })
-}
-
-async function focusExport(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const otherwise = monthToDate(plane)
-  const day = (name: 'from' | 'to'): Date | undefined => {
-    const text = request.query[name]
-    if (text === undefined) return undefined
-    const time = parseTime(text)
-    if (time !== undefined) return dayStart(dayOf(time))
-    throw new ServiceError({
-      code: 'BadRequest',
-      message: `'${text.slice(0, 40)}' is not a day.`,
-      target: name,
-      expected: 'a day, for example 2026-11-01',
-      found: text.slice(0, 40),
-      remedy: 'Name days.',
-    })
-  }
-  const last = day('to')
-  const to = last === undefined ? otherwise.to : dayStart(nextDay(dayOf(last)))
-  const { lines, prices } = await readLines(plane, { from: day('from') ?? otherwise.from, to })
-  const facts = { subscriptionId: plane.subscriptionId, currency: prices.currency }
-  const { value, nextLink } = paged(request, lines, pageRows)
-  const page: FocusPage = {
-    version: '1.2',
-    columns: focusColumns,
-    rows: value.map((line) => focusRow(line, facts)),
-    ...(nextLink !== undefined && { nextLink }),
-  }
-  return ok(page)
 }

@@ -10,7 +10,13 @@ const prices = {
   currency: 'EUR',
   items: [
     { meter: 'compute', armSkuName: 'Standard_DC2as_v5', unitPrice: 0.1, unitOfMeasure: '1 Hour' },
-    { meter: 'compute', armSkuName: 'Standard_DC4as_v5', armRegionName: 'westeurope', unitPrice: 0.2, unitOfMeasure: '1 Hour' }, // prettier-ignore
+    {
+      meter: 'compute',
+      armSkuName: 'Standard_DC4as_v5',
+      armRegionName: 'westeurope',
+      unitPrice: 0.2,
+      unitOfMeasure: '1 Hour',
+    },
     { meter: 'os-disk', unitPrice: 0.073, unitOfMeasure: '1 GiB/Month' },
     { meter: 'os-disk-encrypted', unitPrice: 0.146, unitOfMeasure: '1 GiB/Month' },
     { meter: 'vmgs', unitPrice: 7.3, unitOfMeasure: '1/Month' },
@@ -21,7 +27,10 @@ const prices = {
 let clock: SettableClock
 let plane: TestPlane & { close(): Promise<void> }
 beforeEach(async () => {
-  clock = new SettableClock({ now: () => new Date('2026-03-10T10:00:00.000Z'), elapsed: () => ({ era: 'test', milliseconds: 0 }) }) // prettier-ignore
+  clock = new SettableClock({
+    now: () => new Date('2026-03-10T10:00:00.000Z'),
+    elapsed: () => ({ era: 'test', milliseconds: 0 }),
+  })
   plane = await openSqlitePlane({ compute: 'simulated', clock })
   await makeNetwork(plane, 'vm1')
   expect((await plane.send('PUT', sheet, prices)).status).toBe(200)
@@ -29,7 +38,11 @@ beforeEach(async () => {
 afterEach(async () => await plane.close())
 
 const query = async (grouping: object[], scope = sub, extra: object = {}): Promise<(string | number)[][]> => {
-  const body = { type: 'ActualCost', timeframe: 'MonthToDate', dataset: { granularity: 'None', aggregation: { totalCost: { name: 'Cost', function: 'Sum' } }, grouping, ...extra } } // prettier-ignore
+  const body = {
+    type: 'ActualCost',
+    timeframe: 'MonthToDate',
+    dataset: { granularity: 'None', aggregation: { totalCost: { name: 'Cost', function: 'Sum' } }, grouping, ...extra },
+  }
   const reply = await plane.send('POST', `${scope}/providers/Microsoft.CostManagement/query`, body)
   expect(reply.status, JSON.stringify(reply.body)).toBe(200)
   return reply.body.properties.rows
@@ -47,7 +60,9 @@ describe('metering over the wire', () => {
     clock.advance(10 * hour)
     // 20 hours at 0.1; 4 GiB for 30 of 730 hours at 0.146; guest state for 30 of 730 hours at 7.3.
     expect(await byMeter()).toEqual({ compute: 2, 'os-disk-encrypted': 0.024, vmgs: 0.3 })
-    await plane.run('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } }).catch(() => undefined) // prettier-ignore
+    await plane
+      .run('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } })
+      .catch(() => undefined)
     await plane.run('POST', `${vmPath('vm1')}/start`)
     clock.advance(5 * hour)
     expect((await byMeter())['compute']).toBe(3)
@@ -82,17 +97,35 @@ describe('metering over the wire', () => {
     const byVm = await query([{ type: 'Dimension', name: 'VirtualMachineId' }], group)
     expect(byVm).toEqual([[3.324, vmPath('vm1').toLowerCase(), 'EUR']])
     expect(await query([{ type: 'Dimension', name: 'ResourceGroupName' }])).toEqual([[3.324, 'rg1', 'EUR']])
-    const red = { filter: { and: [{ tags: { name: 'TEAM', operator: 'In', values: ['red'] } }, { dimensions: { name: 'Meter', operator: 'In', values: ['compute'] } }] } } // prettier-ignore
-    expect(await query([], sub, red)).toEqual([[2, 'EUR']])
-    expect((await plane.send('POST', `${sub}/resourceGroups/none/providers/Microsoft.CostManagement/query`, {})).body.error.code).toBe('ResourceGroupNotFound') // prettier-ignore
+    const red = {
+      filter: {
+        and: [
+          { tags: { name: 'TEAM', operator: 'In', values: ['red'] } },
+          { dimensions: { name: 'Meter', operator: 'In', values: ['compute'] } },
+        ],
+      },
+    }
+    const { status, body } = await plane.send('POST', `${sub}/providers/Microsoft.CostManagement/query`, {
+      type: 'ActualCost',
+      dataset: red,
+    })
+    expect([status, body.error.code, body.error.target]).toEqual([400, 'NotSupported', 'dataset.filter'])
+    expect(
+      (await plane.send('POST', `${sub}/resourceGroups/none/providers/Microsoft.CostManagement/query`, {})).body.error
+        .code,
+    ).toBe('ResourceGroupNotFound')
   })
 
   it('shows usage details by day, in pages, within the days that were asked for', async () => {
     await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     clock.advance(48 * hour)
-    const path = `${sub}/providers/Microsoft.Consumption/usageDetails?$expand=properties/meterDetails&$filter=properties/usageEnd ge '2026-03-11T00:00:00Z' and properties/usageEnd le '2026-03-11T00:00:00Z'` // prettier-ignore
+    const path =
+      `${sub}/providers/Microsoft.Consumption/usageDetails?$expand=properties/meterDetails&$filter=properties/usageEnd ` +
+      "ge '2026-03-11T00:00:00Z' and properties/usageEnd le '2026-03-11T00:00:00Z'"
     const { body } = await plane.send('GET', encodeURI(path))
-    const compute = body.value.find((one: { properties: { instanceName: string } }) => one.properties.instanceName === 'vm1') // prettier-ignore
+    const compute = body.value.find(
+      (one: { properties: { instanceName: string } }) => one.properties.instanceName === 'vm1',
+    )
     expect(body.value).toHaveLength(3)
     expect(compute.properties).toMatchObject({
       usageStart: '2026-03-11T00:00:00.0000000Z',
@@ -106,7 +139,7 @@ describe('metering over the wire', () => {
     expect(first.body.value).toHaveLength(5)
     const second = await plane.send('GET', first.body.nextLink.replace('https://management.strongroom.internal', ''))
     expect([second.body.value.length, second.body.nextLink]).toEqual([4, undefined])
-    const period = `${sub}/providers/Microsoft.Billing/billingPeriods/202602/providers/Microsoft.Consumption/usageDetails` // prettier-ignore
+    const period = `${sub}/providers/Microsoft.Billing/billingPeriods/202602/providers/Microsoft.Consumption/usageDetails`
     expect((await plane.send('GET', period)).body.value).toEqual([])
     const wrong = await plane.send('GET', `${sub}/providers/Microsoft.Consumption/usageDetails?$filter=cost gt 1`)
     expect([wrong.status, wrong.body.error.code]).toEqual([400, 'BadRequest'])
@@ -116,7 +149,13 @@ describe('metering over the wire', () => {
     await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     const disk = { location: 'westeurope', properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 8 } }
     await plane.send('PUT', `${group}/providers/Microsoft.Compute/disks/data`, disk)
-    const hsm = { location: 'westeurope', properties: { tenantId: '0f2a9f3e-0000-4000-8000-00000000bbbb', initialAdminObjectIds: ['0f2a9f3e-0000-4000-8000-00000000cccc'] } } // prettier-ignore
+    const hsm = {
+      location: 'westeurope',
+      properties: {
+        tenantId: '0f2a9f3e-0000-4000-8000-00000000bbbb',
+        initialAdminObjectIds: ['0f2a9f3e-0000-4000-8000-00000000cccc'],
+      },
+    }
     expect((await plane.send('PUT', `${group}/providers/Microsoft.KeyVault/managedHSMs/pool1`, hsm)).status).toBe(200)
     clock.advance(hour)
     expect(await byMeter()).toMatchObject({ 'managed-hsm': 3.2, compute: 0.1, 'data-disk': 0 })
@@ -152,7 +191,10 @@ describe('metering over the wire', () => {
   })
 
   it('prices a day by the price that held on it', async () => {
-    const changed = { ...prices, items: [...prices.items, { ...prices.items[0], unitPrice: 1, effectiveStartDate: '2026-03-11' }] } // prettier-ignore
+    const changed = {
+      ...prices,
+      items: [...prices.items, { ...prices.items[0], unitPrice: 1, effectiveStartDate: '2026-03-11' }],
+    }
     expect((await plane.send('PUT', sheet, changed)).status).toBe(200)
     await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     clock.advance(15 * hour)

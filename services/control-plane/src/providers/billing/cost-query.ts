@@ -1,7 +1,8 @@
+import { parseTime } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../arm/fields.ts'
+import { termsOf } from '../../arm/filter-terms.ts'
 import { add, toNumber, zero, type Fraction } from './decimal.ts'
-import { meterDescription, serviceOf } from './focus.ts'
 import { dayOf, dayStart, nextDay, type UsageLine } from './usage-lines.ts'
 
 export interface Period {
@@ -12,14 +13,9 @@ export interface Period {
 /** How a dimension reads a line, by Cost Management's names; VirtualMachineId is our addition: a VM with all its disks. */
 const dimensions: Record<string, (line: UsageLine) => string> = {
   ResourceId: (line) => line.resourceId.toLowerCase(),
-  ResourceGroup: (line) => line.resourceId.split('/')[4] ?? '',
   ResourceGroupName: (line) => line.resourceId.split('/')[4] ?? '',
   ResourceLocation: (line) => line.region,
-  ResourceType: (line) => line.resourceId.split('/').slice(6, 8).join('/').toLowerCase(),
   Meter: (line) => line.meter,
-  MeterCategory: (line) => serviceOf(line.meter),
-  MeterSubcategory: (line) => meterDescription(line.meter),
-  ServiceName: (line) => serviceOf(line.meter),
   SkuName: (line) => line.sku,
   VirtualMachineId: (line) => line.vmId.toLowerCase(),
 }
@@ -27,8 +23,6 @@ const dimensions: Record<string, (line: UsageLine) => string> = {
 /** Azure's names of summable values. */
 const sums: Record<string, (line: UsageLine) => Fraction> = {
   Cost: (line) => line.cost,
-  PreTaxCost: (line) => line.cost,
-  CostUSD: (line) => line.cost,
   UsageQuantity: (line) => line.hours,
 }
 
@@ -38,7 +32,6 @@ export interface CostQuery extends Period {
   daily: boolean
   aggregation: { alias: string; name: string }[]
   groups: Group[]
-  keep(line: UsageLine): boolean
 }
 
 const invalid = (fields: Fields, target: string, expected: string, found: string): void =>
@@ -62,24 +55,40 @@ export function readCostQuery(fields: Fields, now: Date): CostQuery {
     sum.oneOf('function', ['Sum'])
     return { alias, name: sum.oneOf('name', Object.keys(sums)) ?? 'Cost' }
   })
-  const groups = dataset.list('grouping').map((group): Group => {
+  const groups = dataset.list('grouping', 100).map((group): Group => {
     const type = group.oneOf('type', ['Dimension', 'TagKey', 'Tag']) === 'Dimension' ? 'Dimension' : 'TagKey'
     const name = type === 'Dimension' ? group.oneOf('name', Object.keys(dimensions)) : group.text('name')
     return { type, name: name ?? '' }
   })
-  const keep = readFilter(dataset.object('filter'), 0)
+  if (dataset.has('filter'))
+    dataset.unsupported(dataset.at('filter'), 'Costs are not filtered.', {
+      expected: 'no filter',
+      found: 'one',
+      remedy: 'Group by the tag or dimension, and take the rows that you want.',
+    })
+  if (aggregation.length > mostClauses)
+    invalid(fields, asked.path, `at most ${mostClauses} sums`, String(aggregation.length))
+  if (groups.length > mostClauses)
+    invalid(fields, dataset.at('grouping'), `at most ${mostClauses} groups`, String(groups.length))
   fields.assertSound()
   return {
     ...period,
     daily,
     aggregation: aggregation.length === 0 ? [{ alias: 'totalCost', name: 'Cost' }] : aggregation,
     groups,
-    keep,
   }
 }
 
 function readPeriod(fields: Fields, now: Date): Period {
-  const frame = fields.oneOf('timeframe', ['Custom', 'MonthToDate', 'BillingMonthToDate', 'TheLastMonth', 'TheLastBillingMonth', 'WeekToDate']) ?? 'MonthToDate' // prettier-ignore
+  const frame =
+    fields.oneOf('timeframe', [
+      'Custom',
+      'MonthToDate',
+      'BillingMonthToDate',
+      'TheLastMonth',
+      'TheLastBillingMonth',
+      'WeekToDate',
+    ]) ?? 'MonthToDate'
   const month = (offset: number): Date => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1))
   if (frame === 'Custom') {
     const span = fields.object('timePeriod')
@@ -93,42 +102,14 @@ function readPeriod(fields: Fields, now: Date): Period {
 
 function readDay(fields: Fields, name: string): Date {
   const text = fields.text(name) ?? ''
-  const time = parseTime(text)
+  const time = parseTime(text, { utc: true })
   if (time !== undefined) return time
   invalid(fields, fields.at(name), 'a day or a time of ISO 8601', text)
   return new Date(0)
 }
 
-/** A day or a time; undefined for anything else. Four-digit years only: other text forms do not sort. */
-export function parseTime(text: string): Date | undefined {
-  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,7})?)?(Z|[+-]\d{2}:\d{2})?)?$/.test(text)) return undefined
-  const time = new Date(/^[^T]+$/.test(text) || /(Z|[+-]\d{2}:\d{2})$/.test(text) ? text : `${text}Z`)
-  return Number.isNaN(time.getTime()) || time.getUTCFullYear() < 1 ? undefined : time
-}
-
-const deepest = 8
-
-/** Cost Management's filter of dimensions and tags, as a test of a line. @param depth of nesting */
-export function readFilter(filter: Fields, depth: number): (line: UsageLine) => boolean {
-  if (!filter.present) return () => true
-  if (depth > deepest) {
-    invalid(filter, filter.path, `nested at most ${deepest} deep`, String(depth))
-    return () => false
-  }
-  if (filter.has('and') || filter.has('or')) {
-    const all = filter.has('and')
-    const parts = filter.list(all ? 'and' : 'or').map((part) => readFilter(part, depth + 1))
-    return (line) => (all ? parts.every((part) => part(line)) : parts.some((part) => part(line)))
-  }
-  const byTag = filter.has('tags') || filter.has('tag')
-  const one = filter.object(byTag ? (filter.has('tags') ? 'tags' : 'tag') : filter.has('dimension') ? 'dimension' : 'dimensions') // prettier-ignore
-  if (!one.present) invalid(filter, filter.path, 'and, or, dimensions or tags', filter.names.join(', '))
-  one.oneOf('operator', ['In'])
-  const name = byTag ? (one.text('name') ?? '') : (one.oneOf('name', Object.keys(dimensions)) ?? 'Meter')
-  const values = new Set(one.texts('values').map((value) => value.toLowerCase()))
-  const read = byTag ? (line: UsageLine): string => tagOf(line, name) : dimensions[name]
-  return (line) => values.has((read?.(line) ?? '').toLowerCase())
-}
+/** Every line of usage is read by every sum and group (attack W22). */
+const mostClauses = 15
 
 /** Tag names are case-insensitive. */
 const tagOf = (line: UsageLine, name: string): string =>
@@ -143,12 +124,15 @@ export interface CostTable {
 export function costTable(lines: UsageLine[], query: CostQuery, currency: string): CostTable {
   const rows = new Map<string, { day: string; keys: string[]; totals: Fraction[] }>()
   for (const line of lines) {
-    if (!query.keep(line)) continue
     const day = query.daily ? line.day : ''
-    const keys = query.groups.map(({ type, name }) => type === 'Dimension' ? (dimensions[name]?.(line) ?? '') : tagOf(line, name)) // prettier-ignore
+    const keys = query.groups.map(({ type, name }) =>
+      type === 'Dimension' ? (dimensions[name]?.(line) ?? '') : tagOf(line, name),
+    )
     const id = JSON.stringify([day, keys])
     const row = rows.get(id) ?? { day, keys, totals: query.aggregation.map(() => zero) }
-    row.totals = row.totals.map((total, index) => add(total, sums[query.aggregation[index]?.name ?? '']?.(line) ?? zero)) // prettier-ignore
+    row.totals = row.totals.map((total, index) =>
+      add(total, sums[query.aggregation[index]?.name ?? '']?.(line) ?? zero),
+    )
     rows.set(id, row)
   }
   const text = (name: string): { name: string; type: 'String' } => ({ name, type: 'String' })
@@ -172,25 +156,19 @@ export function costTable(lines: UsageLine[], query: CostQuery, currency: string
   }
 }
 
-/** The filter of usage details: times, group, name or id, joined by `and`. */
-export function readUsageFilter(filter: string): { from?: Date; to?: Date; keep(line: UsageLine): boolean } {
-  const tests: ((line: UsageLine) => boolean)[] = []
+/** The filter of usage details, as az sends it: times, joined by `and`. */
+export function readUsageFilter(filter: string): { from?: Date; to?: Date } {
   let from: Date | undefined
   let to: Date | undefined
-  for (const part of filter.split(/(?<!\s)\s+and\s+/i).filter((each) => each.trim() !== '')) {
-    const match = /^\s*(?:properties\/)?(\w+)\s+(eq|ge|gt|le|lt)\s+'([^']*)'\s*$/i.exec(part)
-    const [, name = '', operator = '', value = ''] = match ?? []
-    const time = /^usage(start|end)$/i.test(name) ? parseTime(value) : undefined
-    if (time !== undefined && /^g/i.test(operator)) from = time
-    else if (time !== undefined && /^l/i.test(operator)) to = time
-    else if (/^resourceGroup$/i.test(name))
-      tests.push((line) => line.resourceId.split('/')[4]?.toLowerCase() === value.toLowerCase()) // prettier-ignore
-    else if (/^instanceId$/i.test(name)) tests.push((line) => line.resourceId.toLowerCase() === value.toLowerCase())
-    else if (/^instanceName$/i.test(name))
-      tests.push((line) => line.resourceId.split('/').at(-1)?.toLowerCase() === value.toLowerCase()) // prettier-ignore
-    else throw badFilter(part)
+  for (const part of termsOf(filter).filter((each) => each.trim() !== '')) {
+    const match = /^\s*(?:properties\/)?usage(?:start|end)\s+([gl][et])\s+'([^']*)'\s*$/i.exec(part)
+    const [, operator = '', value = ''] = match ?? []
+    const time = parseTime(value, { utc: true })
+    if (time === undefined) throw badFilter(part)
+    if (/^g/i.test(operator)) from = time
+    else to = time
   }
-  return { ...(from && { from }), ...(to && { to }), keep: (line) => tests.every((test) => test(line)) }
+  return { ...(from && { from }), ...(to && { to }) }
 }
 
 const badFilter = (part: string): ServiceError =>
@@ -198,7 +176,7 @@ const badFilter = (part: string): ServiceError =>
     code: 'BadRequest',
     message: `The filter '${part.slice(0, 120)}' is not understood.`,
     target: '$filter',
-    expected: 'usageStart or usageEnd with ge or le, resourceGroup, instanceId or instanceName with eq, joined by and',
+    expected: 'usageStart or usageEnd with ge or le, joined by and',
     found: part.slice(0, 120),
     remedy: 'Correct the filter.',
   })

@@ -17,9 +17,6 @@ export const fraction = (num: bigint | number, den: bigint | number = 1n): Fract
 export const add = (a: Fraction, b: Fraction): Fraction => reduced(a.num * b.den + b.num * a.den, a.den * b.den)
 export const times = (a: Fraction, b: Fraction): Fraction => reduced(a.num * b.num, a.den * b.den)
 
-/** Negative if `a` is less, zero if they are equal. */
-export const compare = (a: Fraction, b: Fraction): bigint => a.num * b.den - b.num * a.den
-
 /** A JSON number's own digits; undefined if it has more than 12 after the point or is negative. */
 export function parseDecimal(value: number): Fraction | undefined {
   const match = /^(\d+)(?:\.(\d+))?(?:e-(\d+))?$/.exec(String(value))

@@ -1,4 +1,4 @@
-import type { PriceItem, PriceList, PriceUnit } from '@strongroom/contract'
+import { isDay, type PriceItem, type PriceList, type PriceUnit } from '@strongroom/contract'
 import { faultsOf, type Fault } from '@strongroom/contract/shape'
 import { priceList, priceUnits } from '@strongroom/contract/wires'
 import { refuse } from '../../arm/fields.ts'
@@ -67,16 +67,13 @@ function contradictions(list: Partial<PriceList> | undefined): Problem[] {
       ...(typeof region === 'string' && findRegion(region) === undefined
         ? [wrong('armRegionName', 'a region of this installation', region)]
         : []),
-      ...(typeof day === 'string' && !isDay(day.slice(0, 10))
+      ...(typeof day === 'string' && /^\d{4}-\d{2}-\d{2}/.test(day) && !isDay(day.slice(0, 10))
         ? [wrong('effectiveStartDate', 'a day, for example 2026-01-01', day)]
         : []),
       ...(isFirst ? [] : [{ target: at, expected: 'the only price for its meter, SKU, region and day', found: key }]),
     ]
   })
 }
-
-const isDay = (text: string): boolean =>
-  !/^\d{4}-\d{2}-\d{2}$/.test(text) || new Date(`${text}T00:00:00Z`).toJSON()?.slice(0, 10) === text
 
 export interface Price {
   item: PriceItem

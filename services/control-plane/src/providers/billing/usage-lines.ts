@@ -39,7 +39,16 @@ export function linesOf(
       const day = dayOf(new Date(at))
       const until = Math.min(end, dayStart(day).getTime() + dayMs)
       const tags = Object.entries(meter.tags).toSorted(([a], [b]) => (a < b ? -1 : 1))
-      const key = JSON.stringify([day, meter.resourceId.toLowerCase(), meter.meter, meter.vmId, meter.sku, meter.region, meter.quantity, tags]) // prettier-ignore
+      const key = JSON.stringify([
+        day,
+        meter.resourceId.toLowerCase(),
+        meter.meter,
+        meter.vmId,
+        meter.sku,
+        meter.region,
+        meter.quantity,
+        tags,
+      ])
       const line = lines.get(key) ?? { ...meter, day, milliseconds: 0, hours: zero, cost: zero }
       line.milliseconds += until - at
       lines.set(key, line)

@@ -95,7 +95,12 @@ describeStores('usage', (open) => {
         await resources.transaction(async (tx) => await resources.remove(tx, id))
         clock.advance(week)
         const now = usage.now()
-        const lines = linesOf(await usage.list({ from: new Date(0), to }), { from: new Date(0), to, now, prices: new Prices() }) // prettier-ignore
+        const lines = linesOf(await usage.list({ from: new Date(0), to }), {
+          from: new Date(0),
+          to,
+          now,
+          prices: new Prices(),
+        })
         const sum = (meter: string, sku?: string): number =>
           lines
             .filter((line) => line.meter === meter && (sku === undefined || line.sku === sku))

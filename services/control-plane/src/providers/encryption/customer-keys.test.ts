@@ -18,6 +18,18 @@ describe('a release policy for a boot', () => {
     expect(misfit({})).toBe('none')
   })
 
+  it("that names Azure's shared provider is for a boot where that name means the region's provider", () => {
+    const azure = 'https://SharedWeu.weu.attest.azure.net/'
+    const policy = (named: string): string =>
+      Buffer.from(JSON.stringify({ anyOf: [{ authority: named, allOf: [flat] }] })).toString('base64url')
+    expect(policyMisfit(policy(azure), authority, true)).toBeUndefined()
+    expect(policyMisfit(policy(azure), authority)?.remedy).toContain(`by ${authority}, or`)
+    for (const other of ['https://sharedneu.neu.attest.azure.net', 'https://alpha.weu.attest.azure.net']) {
+      const found = policyMisfit(policy(other), authority, true)
+      expect([found?.found, found?.remedy]).toEqual([other, undefined])
+    }
+  })
+
   it('can never hold where it asks for a guest’s claims, unless for their absence', () => {
     expect(misfit({ anyOf: [{ authority, allOf: [flat, nested] }] })).toMatch(/x-ms-isolation-tee/)
     expect(misfit({ anyOf: [{ authority, anyOf: [flat, nested] }] })).toBeUndefined()

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import {
+  authorityRemedy,
   identityAudience,
   keyAudience,
+  ownSharedIssuer,
   type ErrorDetail,
   type KeyBundle,
   type KeyOperationResult,
@@ -28,17 +30,26 @@ interface Question {
   asker: OnBehalfOf
 }
 
+export interface AzureNames {
+  /** Whether the operator maps Azure's shared providers in release policies to this installation's. */
+  mapsAzureProviders?: boolean
+  /** Whether Azure's names of those are answered now; default: never. */
+  answersAzureNames?: () => boolean
+}
+
 /** Customers' keys as identities of disk-encryption sets may use them: the resource manager has no rights there. */
 export class CustomerKeys {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
   readonly #clock: Clock
   readonly #url: string
+  readonly #azureMapped: () => boolean
 
-  constructor(o: { wire: WireClient; tokens: TokenSource; clock: Clock; tenantId: string }) {
+  constructor(o: { wire: WireClient; tokens: TokenSource; clock: Clock; tenantId: string } & AzureNames) {
     this.#wire = o.wire
     this.#tokens = o.tokens
     this.#clock = o.clock
+    this.#azureMapped = () => o.mapsAzureProviders === true || o.answersAzureNames?.() === true
     this.#url = `${identityAudience}/${o.tenantId}/managedIdentities/token`
   }
 
@@ -53,7 +64,7 @@ export class CustomerKeys {
     const token = await this.#token(q, audience)
     const bundle = await this.#send<KeyBundle>(q, token, 'GET', '')
     this.#requireUsable(q, bundle)
-    requireFit(q, bundle)
+    requireFit(q, bundle, this.#azureMapped())
     const probe = randomBytes(32).toString('base64url')
     const body = { alg: algorithm, value: probe }
     const wrapped = await this.#send<KeyOperationResult>(q, token, 'POST', '/wrapkey', body)
@@ -103,15 +114,22 @@ export class CustomerKeys {
 }
 
 /** Fixed properties of the key: changing its attributes would not help. */
-function requireFit(q: Question, bundle: KeyBundle): void {
+function requireFit(q: Question, bundle: KeyBundle, azureMapped: boolean): void {
   const { key, attributes, release_policy: policy } = bundle
-  const refuse = (code: SettledCode, what: string, expected: string, found: string): ServiceError =>
+  const another = 'Create one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.'
+  const refuse = (
+    code: SettledCode,
+    what: string,
+    expected: string,
+    found: string,
+    remedy: string = another,
+  ): ServiceError =>
     problem(q, {
       code,
       message: `The key '${q.keyUrl}' cannot protect a confidential VM: ${what}.`,
       expected,
       found,
-      remedy: 'Create one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.',
+      remedy,
       // The host gets its key after attestation.
       details: [faqRule('S2')],
     })
@@ -134,13 +152,14 @@ function requireFit(q: Question, bundle: KeyBundle): void {
       'not exportable',
     )
   if (q.authority === undefined) return
-  const misfit = policyMisfit(policy.data, q.authority)
+  const misfit = policyMisfit(policy.data, q.authority, azureMapped)
   if (misfit !== undefined)
     throw refuse(
       'KeyVaultKeyReleasePolicyNotSatisfiable',
       `no boot attested by ${q.authority} can ever satisfy its release policy`,
       misfit.expected,
       misfit.found,
+      misfit.remedy,
     )
 }
 
@@ -151,7 +170,11 @@ const nested = 'x-ms-isolation-tee.'
  * Why no boot's token can satisfy a release policy, on any host; undefined if one can. The key service decides the rest
  * on the actual token.
  */
-export function policyMisfit(data: string, authority: string): { expected: string; found: string } | undefined {
+export function policyMisfit(
+  data: string,
+  authority: string,
+  azureMapped: boolean = false,
+): { expected: string; found: string; remedy?: string } | undefined {
   let authorities: ReleaseAuthority[]
   try {
     const policy = JSON.parse(Buffer.from(data, 'base64url').toString('utf8')) as Partial<
@@ -161,10 +184,15 @@ export function policyMisfit(data: string, authority: string): { expected: strin
   } catch {
     return { expected: 'a release policy', found: 'something else' }
   }
-  const normal = (uri: string): string => withoutFinalSlashes(uri.toLowerCase().replace(/^https:\/\//, ''))
-  const entries = authorities.filter((entry) => normal(entry.authority) === normal(authority))
+  const normal = (uri: string): string => `https://${withoutFinalSlashes(uri.toLowerCase().replace(/^https:\/\//, ''))}`
+  const azure = authorities
+    .map((entry) => normal(entry.authority))
+    .find((uri) => ownSharedIssuer(uri) === normal(authority))
+  const isMeant = (uri: string): boolean => uri === normal(authority) || (azureMapped && uri === azure)
+  const entries = authorities.filter((entry) => isMeant(normal(entry.authority)))
   if (entries.length === 0)
     return {
+      ...(azure !== undefined && { remedy: authorityRemedy(azure) }),
       expected: `an entry for the authority ${authority}`,
       found:
         authorities
@@ -203,7 +231,9 @@ function withoutIdentity(q: Question): ServiceError {
     message: `The disk encryption set '${q.set.id}' has no identity in the directory, so its key cannot be read.`,
     expected: 'a managed identity',
     found: 'none',
-    remedy: `az disk-encryption-set identity assign --name ${q.set.name} --system-assigned, then grant it get, wrapKey and unwrapKey on the key.`,
+    remedy:
+      `az disk-encryption-set identity assign --name ${q.set.name} --system-assigned, then grant it get, wrapKey ` +
+      'and unwrapKey on the key.',
   })
 }
 
@@ -225,13 +255,17 @@ function refusal(q: Question, error: unknown): unknown {
   if (error.status !== 401 && error.status !== 403) return error
   return new ServiceError({
     code: 'KeyVaultAccessForbidden',
-    message: `Unable to access key vault resource '${q.keyUrl}' to enable encryption at rest. Please grant get, wrap and unwrap key permissions to disk encryption set '${q.set.name}'. Please visit https://aka.ms/keyvaultaccessssecmk for more information.`,
+    message:
+      `Unable to access key vault resource '${q.keyUrl}' to enable encryption at rest. Please grant get, wrap and ` +
+      `unwrap key permissions to disk encryption set '${q.set.name}'. Please visit ` +
+      'https://aka.ms/keyvaultaccessssecmk for more information.',
     target: q.keyUrl,
     expected: `get, wrapKey and unwrapKey for the identity of ${q.set.id}`,
     found: error.found ?? error.reason ?? error.code,
     remedy:
       error.remedy ??
-      `az keyvault set-policy --object-id {principalId of the set} --key-permissions get wrapKey unwrapKey, or the role Key Vault Crypto Service Encryption User at the key.`,
+      'az keyvault set-policy --object-id {principalId of the set} --key-permissions get wrapKey unwrapKey, or ' +
+        'the role Key Vault Crypto Service Encryption User at the key.',
     ...cause,
   })
 }

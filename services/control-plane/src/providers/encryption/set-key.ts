@@ -7,7 +7,8 @@ import type { Resource } from '../../store/resources.ts'
 import type { SetKey } from './set-model.ts'
 
 const keyForm = new RegExp(
-  `^https://([a-z0-9-]{1,64})\\.(vault|managedhsm)\\.${domain.replaceAll('.', '\\.')}(?::443)?/keys/([A-Za-z0-9-]{1,127})/([0-9a-f]{32})/?$`,
+  `^https://([a-z0-9-]{1,64})\\.(vault|managedhsm)\\.${domain.replaceAll('.', '\\.')}(?::443)?/keys/` +
+    '([A-Za-z0-9-]{1,127})/([0-9a-f]{32})/?$',
   'i',
 )
 const path = 'properties.activeKey'
@@ -24,20 +25,21 @@ export interface KeyPlace {
 /**
  * A set's new key, with the resource that holds it, judged by what the resource manager knows: only the set's identity
  * can read the key itself.
+ * @param mayRead whether the caller may see the vault; by default it is a stored set's, which no caller names
  */
 export async function placeKey(
   plane: Plane,
   key: SetKey,
   location: string,
+  mayRead: (id: string, type: string) => Promise<boolean> = async () => true,
 ): Promise<KeyPlace | { problems: Problem[] }> {
   const match = keyForm.exec(key.keyUrl)
   if (match === null) return { problems: [badUrl(key.keyUrl)] }
   const [, name = '', kind = '', keyName = '', version = ''] = match
   const hsm = kind.toLowerCase() === 'managedhsm'
-  const store = (await plane.resources.list({ type: stores[hsm ? 'managedhsm' : 'vault'] })).find(
-    (each) => each.name.toLowerCase() === name.toLowerCase(),
-  )
-  if (store === undefined) return { problems: [noStore(key, name, hsm)] }
+  const type = stores[hsm ? 'managedhsm' : 'vault']
+  const store = (await plane.resources.list({ type })).find((each) => each.name.toLowerCase() === name.toLowerCase())
+  if (store === undefined || !(await mayRead(store.id, type))) return { problems: [noStore(key, name, hsm)] }
   const { sourceVault } = key
   if (sourceVault !== undefined && keyOf(sourceVault) !== store.key) return { problems: [otherStore(key, store)] }
   const problems = [
@@ -72,7 +74,9 @@ function vaultProblems(vault: Resource): Problem[] {
       : [
           {
             code: 'KeyVaultPurgeProtectionNotEnabled' as const,
-            message: `The key vault '${vault.id}' cannot be used by a disk encryption set: purge protection is not enabled on it, so a key could be destroyed permanently.`,
+            message:
+              `The key vault '${vault.id}' cannot be used by a disk encryption set: purge protection is not enabled ` +
+              'on it, so a key could be destroyed permanently.',
             target: `${path}.sourceVault`,
             expected: 'enablePurgeProtection true',
             found: 'false',

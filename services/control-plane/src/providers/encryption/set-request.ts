@@ -1,5 +1,6 @@
 import { unchangeable } from '../../arm/refusals.ts'
 import type { Fields } from '../../arm/fields.ts'
+import { mostIdentities } from '../../types/references.ts'
 import { setEncryption, type SetKey } from './set-model.ts'
 
 const encryptionTypes = [
@@ -25,7 +26,9 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
       o.creating
         ? {
             code: 'BadRequest',
-            message: `Disk encryption sets of type '${encryption ?? 'EncryptionAtRestWithCustomerKey'}' are not offered: the host does not encrypt disks at rest.`,
+            message:
+              `Disk encryption sets of type '${encryption ?? 'EncryptionAtRestWithCustomerKey'}' are not offered: ` +
+              'the host does not encrypt disks at rest.',
             target: properties.at('encryptionType'),
             expected: setEncryption,
             found: encryption ?? 'EncryptionAtRestWithCustomerKey, the default',
@@ -85,7 +88,10 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   const type = identity.text('type')?.replaceAll(/\s/g, '').replace(',', ', ')
   const known = identityTypes.find((each) => each.toLowerCase() === type?.toLowerCase())
   if (type === undefined && !o.creating) return undefined
-  const userIds = identity.object('userAssignedIdentities').present ? idsIn(identity.raw('userAssignedIdentities')) : []
+  // A null member removes an identity.
+  const userIds = (identity.members('userAssignedIdentities', mostIdentities) ?? []).flatMap(([id, member]) =>
+    member === null ? [] : [id],
+  )
   const wantsUser = known?.includes('UserAssigned') === true
   if (known === undefined || known === 'None') {
     fields.invalid(identity.at('type'), 'A disk encryption set needs a managed identity to read the key.', {
@@ -102,9 +108,3 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   }
   return { system: known?.startsWith('SystemAssigned') === true, userIds: wantsUser ? userIds : [] }
 }
-
-/** A null member removes an identity. */
-const idsIn = (value: unknown): string[] =>
-  typeof value === 'object' && value !== null
-    ? Object.entries(value).flatMap(([id, member]) => (member === null ? [] : [id]))
-    : []

@@ -4,6 +4,7 @@ import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import { makeResource, readPut } from '../../types/creation.ts'
 import { userIdentityType } from '../../types/references.ts'
+import { members, only } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { retag } from '../../types/retag.ts'
 
@@ -17,6 +18,7 @@ const view = (identity: Shown): Record<string, unknown> => resourceView(identity
 /** Identities as separate resources: their principal is in the directory for as long as they exist. */
 export const userIdentities: ResourceType = {
   spelling: userIdentityType,
+  members: members({}, { tenantId: 'shown', principalId: 'shown', clientId: 'shown', isolationScope: only('None') }),
   name,
   create,
   change: async (plane, request, existing) => ok(view(await retag(plane, request, existing))),
@@ -33,7 +35,7 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
     await plane.identities.remove(request.path)
     const principal = await plane.identities.ensure({ resourceId: request.path, displayName })
     const properties = { tenantId: plane.tenantId, principalId: principal.principalId, clientId: principal.clientId }
-    const body = { properties, ...(tags !== undefined && { tags }) }
+    const body = { properties, tags: tags ?? {} }
     return await plane.resources.insert(tx, { id: request.path, location, body })
   })
   return { status: 201, body: view(made) }

@@ -18,7 +18,8 @@ import {
   type ManagedHsmResource,
   type ManagedHsmSettings,
 } from './managed-hsm-model.ts'
-import { invalid } from './vault-request.ts'
+import { hsmMembers } from './vault-members.ts'
+import { invalid, refuseRecovery } from './vault-request.ts'
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -43,6 +44,8 @@ const deletedHsms: DeletedKind<DeletedManagedHsmRecord> = {
 /** Managed HSMs as resources. Their contents, and access to them, belong to the key service. */
 export const managedHsms: ResourceType<ManagedHsmSettings> = {
   spelling: managedHsmType,
+  members: hsmMembers,
+  patched: ['tags', 'properties'],
   refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],
   view: async (plane, hsm, _request, listed) =>
     managedHsmView(hsm, listed ? undefined : (await plane.vaults.hsms.get(hsm.name)).activated),
@@ -72,6 +75,7 @@ async function update(plane: Plane, request: ArmRequest, existing: ManagedHsmRes
   const fields = new Fields(request.body)
   const given = fields.text('location')
   const location = request.method === 'PUT' && given !== undefined ? requireLocation(fields, given) : existing.location
+  refuseRecovery(fields.object('properties'))
   const settings = readSettings(fields, plane.tenantId, existing.internal)
   fields.assertSound()
   assertSameLocation(existing, location)
@@ -135,7 +139,7 @@ function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSett
     invalid(fields, properties.at('tenantId'), `the tenant of this installation, ${tenantId}`, tenant || 'none')
   }
   const admins = properties.has('initialAdminObjectIds')
-    ? properties.texts('initialAdminObjectIds').map((id) => id.toLowerCase())
+    ? properties.texts('initialAdminObjectIds', 100).map((id) => id.toLowerCase())
     : (existing?.initialAdminObjectIds ?? [])
   if (admins.length === 0 || !admins.every((id) => guid.test(id))) {
     invalid(

@@ -2,7 +2,18 @@ import { vaultDefaults, type VaultAccess } from '@strongroom/contract'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ownerId, tenantId } from '../../testing/ids.ts'
 import type { RightsPlane } from '../../testing/rights-plane.ts'
-import { alice, bob, builtIn, definition, group, id, other, roleAt, senderTo, subscription } from '../../testing/role-requests.ts' // prettier-ignore
+import {
+  alice,
+  bob,
+  builtIn,
+  definition,
+  group,
+  id,
+  other,
+  roleAt,
+  senderTo,
+  subscription,
+} from '../../testing/role-requests.ts'
 import { openVaultRights, vaultAt } from '../../testing/vault-rights.ts'
 import { vaultBody, type VaultSettings } from './vault-model.ts'
 
@@ -89,6 +100,26 @@ describe('what is shown of a vault’s access', () => {
     expect(await send('GET', `${byPolicies}/providers/Strongroom.KeyVault/access`, undefined, alice)).toMatchObject({
       status: 403,
     })
+  })
+
+  it('is not by whom a condition keeps out, but by whom it may let in', async () => {
+    const action = `${authorization}/roleAssignments/write`
+    const grantorsUnder = async (condition: string): Promise<string[]> => {
+      const made = { scope: group, name: id(given++), principalId: alice, principalType: 'User', by: ownerId }
+      const roleId = await roleCalled('Gives roles')
+      await rights.access.assign({ ...made, roleId, condition, asker: undefined })
+      const { grantors } = await access(byRoles)
+      await rights.access.remove(undefined, group, made.name)
+      return grantors.map(({ principalId }) => principalId)
+    }
+    expect([
+      await grantorsUnder(`!(ActionMatches{'${action}'})`),
+      await grantorsUnder(`@Request[${authorization}/roleAssignments:PrincipalType] StringEquals 'User'`),
+    ]).toEqual([[ownerId], [ownerId, alice]])
+    const made = { scope: group, name: id(given++), principalId: alice, principalType: 'User', by: ownerId }
+    const roleId = await roleCalled('Signs')
+    await rights.access.assign({ ...made, roleId, condition: "ActionMatches{'*'}", asker: undefined })
+    expect((await access(byRoles)).users).toEqual([])
   })
 
   it.each<[string, string, boolean]>([

@@ -1,7 +1,7 @@
 import type { VaultAccess, VaultGrantor, VaultUser } from '@strongroom/contract'
 import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/access.ts'
 import { ok } from '../../arm/request.ts'
-import { roleAllows } from '../../arm/role-definition.ts'
+import { grants, isConditional } from '../../arm/roles/grant.ts'
 import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import { reaches } from './vault-grants.ts'
@@ -45,7 +45,9 @@ function accessOf(
   const users: VaultUser[] =
     permissionModel === 'roles'
       ? held
-          .filter(({ row, role }) => (role.dataActions ?? []).length > 0 && reaches(row.scope, key))
+          .filter(
+            ({ row, role }) => !isConditional(row) && (role.dataActions ?? []).length > 0 && reaches(row.scope, key),
+          )
           .map(({ row, shown }) => ({ principalId: row.principal_id, role: shown }))
       : internal.accessPolicies.map(({ objectId, applicationId, permissions }) => ({
           principalId: objectId,
@@ -55,7 +57,8 @@ function accessOf(
   // The right to assign roles at one key only grants access to that key; writing the vault or its policies requires its own scope.
   const within = permissionModel === 'roles' ? reaches : covers
   const grantors: VaultGrantor[] = held.flatMap(({ row, role, shown }) => {
-    const action = grantingActions[permissionModel].find((each) => roleAllows(role, each))
+    // A condition counts as fulfilled as long as some request may fulfil it.
+    const action = grantingActions[permissionModel].find((each) => grants(row, role, each) !== false)
     if (action === undefined || !within(row.scope, key)) return []
     return [{ principalId: row.principal_id, role: shown, action }]
   })

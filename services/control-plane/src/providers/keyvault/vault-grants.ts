@@ -1,4 +1,5 @@
 import type { VaultGrant } from '@strongroom/contract'
+import { isConditional } from '../../arm/roles/grant.ts'
 import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/access.ts'
 
 const objectForm = /^(keys|secrets|certificates)\/[a-z0-9-]{1,127}$/
@@ -12,6 +13,8 @@ export function grantsFor(vaultKey: string, assignments: Assignment[], own: Role
   return assignments.flatMap((assignment) => {
     const role = [...roles, ...own].find((candidate) => candidate.id === assignment.role_id)
     if (role?.dataActions === undefined || role.dataActions.length === 0) return []
+    // The key service evaluates no conditions: a role that got data actions later grants none of them.
+    if (isConditional(assignment)) return []
     const object = objectIn(vaultKey, assignment.scope)
     if (object === undefined) return []
     return [

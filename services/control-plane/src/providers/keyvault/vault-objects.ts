@@ -5,13 +5,16 @@ import { ok, param, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Json } from '../../store/resources.ts'
+import { assertMembers, type Members } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
+import { keyMembers, secretMembers } from './vault-members.ts'
 import { vaultType, type VaultResource, type VaultSettings } from './vault-model.ts'
 
 const vaultPath = `${groupPath}/providers/${vaultType}/{name}`
 
 /** Keys of a vault created by a template. Stored by the key service; there are no rows here. */
 export const vaultKeys: ResourceType = objects('keys', {
+  members: keyMembers,
   write: async (plane, request, vault, name) =>
     keyView(await plane.vaults.ensureKey(onBehalfOf(request), vault.name, name, readKey(request))),
   read: async (plane, vault, name) => keyView(await plane.vaults.getKey(vault.name, name)),
@@ -19,6 +22,7 @@ export const vaultKeys: ResourceType = objects('keys', {
 
 /** Secrets likewise. The resource manager never shows their values. */
 export const vaultSecrets: ResourceType = objects('secrets', {
+  members: secretMembers,
   write: async (plane, request, vault, name) =>
     secretView(await plane.vaults.setSecret(onBehalfOf(request), vault.name, name, readSecret(request))),
   read: async (plane, vault, name) => secretView(await plane.vaults.getSecret(vault.name, name)),
@@ -32,6 +36,7 @@ interface View {
 function objects(
   kind: 'keys' | 'secrets',
   o: {
+    members: Members
     write(plane: Plane, request: ArmRequest, vault: VaultResource, name: string): Promise<View>
     read(plane: Plane, vault: VaultResource, name: string): Promise<View>
   },
@@ -44,11 +49,12 @@ function objects(
     handle: async (request) => {
       const vault = await plane.resources.get<VaultSettings>(request.path.split('/').slice(0, 9).join('/'))
       const name = param(request, 'object')
+      if (method === 'PUT') await assertMembers(o.members, request.body)
       const view = method === 'GET' ? await o.read(plane, vault, name) : await o.write(plane, request, vault, name)
       return ok({ id: request.path, name, type: spelling, location: vault.location, ...view })
     },
   })
-  return { spelling, inParent: true, routes: (plane) => [route(plane, 'GET'), route(plane, 'PUT')] }
+  return { spelling, inParent: true, members: o.members, routes: (plane) => [route(plane, 'GET'), route(plane, 'PUT')] }
 }
 
 /** In the key service's format; it validates the content. @throws ServiceError for a malformed body */
@@ -60,7 +66,7 @@ function readKey(request: ArmRequest): object {
   const policy = properties.object('release_policy')
   const data = policy.text('data')
   const [size, curve] = [properties.integer('keySize'), properties.text('curveName')]
-  const operations = properties.texts('keyOps').map((each) => (each === 'release' ? 'export' : each))
+  const operations = properties.texts('keyOps', 20).map((each) => (each === 'release' ? 'export' : each))
   const rotation = properties.raw('rotationPolicy')
   if (kty === undefined) fields.missing('properties.kty', 'properties.kty', { expected: 'RSA, RSA-HSM, EC or EC-HSM' })
   fields.assertSound()

@@ -230,12 +230,14 @@ describe('access policies', () => {
   it.each([
     [
       'keys',
-      'all encrypt decrypt wrapkey unwrapkey sign verify get list create update import delete backup restore recover purge release rotate getrotationpolicy setrotationpolicy',
+      'all encrypt decrypt wrapkey unwrapkey sign verify get list create update import delete backup restore ' +
+        'recover purge release rotate getrotationpolicy setrotationpolicy',
     ],
     ['secrets', 'all get list set delete backup restore recover purge'],
     [
       'certificates',
-      'all get list delete create import update managecontacts getissuers listissuers setissuers deleteissuers manageissuers recover purge backup restore',
+      'all get list delete create import update managecontacts getissuers listissuers setissuers deleteissuers ' +
+        'manageissuers recover purge backup restore',
     ],
     [
       'storage',

@@ -26,6 +26,12 @@ const permissions: Record<keyof VaultPermissions, string[]> = {
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const policyLimit = 1024
 
+/** An existing one is not recovered. */
+export function refuseRecovery(properties: Fields): void {
+  if (properties.oneOf('createMode', ['default', 'recover']) === 'recover')
+    invalid(properties, properties.at('createMode'), 'default: it exists', 'recover')
+}
+
 const fresh: VaultSettings = { ...vaultDefaults, tenantId: '' }
 
 /**
@@ -85,7 +91,7 @@ export function readVaultRequest(
 
 /** `accessPolicies` of the properties. */
 export function readAccessPolicies(properties: Fields, tenantId: string): VaultAccessPolicy[] {
-  const read = properties.list('accessPolicies').map((entry) => {
+  const read = properties.list('accessPolicies', 2_048).map((entry) => {
     const tenant = entry.text('tenantId') ?? ''
     if (tenant.toLowerCase() !== tenantId.toLowerCase()) {
       invalid(properties, entry.at('tenantId'), `the tenant of this installation, ${tenantId}`, tenant || 'none')
@@ -99,7 +105,7 @@ export function readAccessPolicies(properties: Fields, tenantId: string): VaultA
     }
     const given = entry.object('permissions')
     const list = (kind: keyof VaultPermissions): string[] =>
-      [...new Set(given.texts(kind).map((name) => name.toLowerCase()))].filter((name) => {
+      [...new Set(given.texts(kind, 100).map((name) => name.toLowerCase()))].filter((name) => {
         const known = permissions[kind].includes(name)
         if (!known) invalid(properties, given.at(kind), permissions[kind].join(', '), name)
         return known
@@ -160,14 +166,14 @@ export function mergedPolicies(
 
 function readNetworkRules(properties: Fields): VaultNetworkRules {
   const acls = properties.object('networkAcls')
-  const virtual = acls.list('virtualNetworkRules')
+  const virtual = acls.list('virtualNetworkRules', 200)
   if (virtual.length > 0) {
     invalid(properties, acls.at('virtualNetworkRules'), 'no rules: guests reach vaults through the host', 'a rule')
   }
   return {
     bypass: acls.oneOf('bypass', ['AzureServices', 'None']) ?? 'AzureServices',
     defaultAction: acls.oneOf('defaultAction', ['Allow', 'Deny']) ?? 'Allow',
-    ipRules: acls.list('ipRules').map((rule) => rule.text('value') ?? ''),
+    ipRules: acls.list('ipRules', 1_000).map((rule) => rule.text('value') ?? ''),
   }
 }
 

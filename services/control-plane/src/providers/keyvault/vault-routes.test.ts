@@ -1,7 +1,20 @@
 import { onBehalfOfHeader } from '@strongroom/contract'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ownerId, tenantId, type Loose } from '../../testing/ids.ts'
-import { alice, assignmentAt, bob, definition, giving, group, id, other, problemsOf, roleAt, senderTo, subscription } from '../../testing/role-requests.ts' // prettier-ignore
+import {
+  alice,
+  assignmentAt,
+  bob,
+  definition,
+  giving,
+  group,
+  id,
+  other,
+  problemsOf,
+  roleAt,
+  senderTo,
+  subscription,
+} from '../../testing/role-requests.ts'
 import { openVaultRights, vaultAt, type VaultRights } from '../../testing/vault-rights.ts'
 import type { Plane } from '../../plane.ts'
 import { ResourceTypes } from '../../types/registry.ts'
@@ -117,7 +130,11 @@ describe('a vault', () => {
       properties: { enableRbacAuthorization: true, accessPolicies: [] },
     })
     await send('PATCH', kv, { properties: { accessPolicies: [policy(bob)] } })
-    const patched = await send('PATCH', kv, { location: 'northeurope', properties: { enabledForDeployment: true } })
+    expect(await send('PATCH', kv, { location: 'northeurope' })).toMatchObject({
+      status: 409,
+      code: 'PropertyChangeNotAllowed',
+    })
+    const patched = await send('PATCH', kv, { properties: { enabledForDeployment: true } })
     expect(patched).toMatchObject({
       status: 200,
       body: { location: 'westeurope', tags: { c: 'd' }, properties: { accessPolicies: [{ objectId: bob }] } },

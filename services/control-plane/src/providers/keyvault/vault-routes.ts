@@ -9,10 +9,12 @@ import { groupPath, type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import { makeResource } from '../../types/creation.ts'
+import { assertMembers } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { deletedRoutes, purgeDeleted, type DeletedKind } from './deleted-routes.ts'
+import { accessPolicyMembers, vaultMembers } from './vault-members.ts'
 import { settingsOf, vaultBody, vaultType, vaultView, type VaultResource, type VaultSettings } from './vault-model.ts'
-import { mergedPolicies, readAccessPolicies, readVaultRequest } from './vault-request.ts'
+import { mergedPolicies, readAccessPolicies, readVaultRequest, refuseRecovery } from './vault-request.ts'
 import { vaultAccessRoutes } from './vault-access.ts'
 import { changeVault, tellVault } from './vault-sync.ts'
 
@@ -47,6 +49,8 @@ const deletedVaults: DeletedKind<DeletedVaultRecord> = {
 /** Vaults as resources. */
 export const vaults: ResourceType<VaultSettings> = {
   spelling: vaultType,
+  members: vaultMembers,
+  patched: ['tags', 'properties'],
   movable: true,
   // The group decides who uses a vault by roles: moving one requires the right to assign roles at it.
   moveAction: modelAction,
@@ -55,8 +59,7 @@ export const vaults: ResourceType<VaultSettings> = {
   routes: (plane) => [...deletedRoutes(plane, deletedVaults), ...vaultAccessRoutes(plane)],
   // Soft delete: the name stays reserved, and the vault's contents can be recovered.
   forget: async (plane, asker, { name }) => await plane.vaults.delete(asker, name),
-  moved: async (plane, asker, tx, vault, movedFrom) =>
-    await tellVault(plane, asker, tx, vault, vault.internal, { movedFrom }),
+  moved: async (plane, asker, tx, vault, movedFrom) => await tellVault(plane, asker, tx, vault, { movedFrom }),
   purge: async (plane) => await purgeDeleted(plane, deletedVaults),
 }
 
@@ -64,6 +67,7 @@ export const vaults: ResourceType<VaultSettings> = {
 export const accessPolicies: ResourceType = {
   spelling: `${vaultType}/accessPolicies`,
   inParent: true,
+  members: accessPolicyMembers,
   routes: (plane) => [
     route.put(
       `${one}/accessPolicies/{operation}`,
@@ -110,7 +114,7 @@ async function insert(
   return await makeResource(plane, request, 'vault', async (tx) => {
     const body = vaultBody(name, settings)
     const made = await plane.resources.insert(tx, { id, location, body, internal: settings })
-    await tellVault(plane, onBehalfOf(request), tx, made, settings)
+    await tellVault(plane, onBehalfOf(request), tx, made)
     return made
   })
 }
@@ -141,12 +145,15 @@ async function changeSettings(plane: Plane, request: ArmRequest, id: string, pat
   const mayChooseModel = await plane.access.allows(request.caller.objectId, modelAction, id)
   return await changeVault(plane, onBehalfOf(request), id, ({ internal }) => {
     const fields = new Fields(request.body)
+    refuseRecovery(fields.object('properties'))
     const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: internal, patch })
     fields.assertSound()
     if (settings.enableRbacAuthorization === internal.enableRbacAuthorization || mayChooseModel) return settings
     throw new ServiceError({
       code: 'InsufficientPermissions',
-      message: `Caller is not allowed to change permission model. Details: oid=${request.caller.objectId}; action=${modelAction}; resource=${id}; decision=NotAllowed`,
+      message:
+        `Caller is not allowed to change permission model. Details: oid=${request.caller.objectId}; ` +
+        `action=${modelAction}; resource=${id}; decision=NotAllowed`,
       target: 'properties.enableRbacAuthorization',
       expected: String(internal.enableRbacAuthorization),
       found: String(settings.enableRbacAuthorization),
@@ -169,6 +176,7 @@ async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply>
       found: param(request, 'operation').slice(0, 40),
     })
   }
+  await assertMembers(accessPolicyMembers, request.body)
   const fields = new Fields(request.body)
   const given = readAccessPolicies(fields.object('properties'), plane.tenantId)
   fields.assertSound()

@@ -11,6 +11,7 @@ interface Target {
   key: string
   name: string
   location: string
+  internal: VaultSettings
 }
 
 /**
@@ -23,7 +24,6 @@ export async function tellVault(
   asker: OnBehalfOf,
   tx: Db,
   vault: Target,
-  settings: VaultSettings,
   o: { gone?: AccessChange['gone']; movedFrom?: string } = {},
 ): Promise<void> {
   const { gone, movedFrom } = o
@@ -31,7 +31,7 @@ export async function tellVault(
   const left = rows.filter((row) => gone === undefined || row.scope !== gone.scope || row.name !== gone.name)
   const own = (await tx.selectFrom('role_definition').selectAll().execute()).map(toRole)
   await plane.vaults.put(asker, vault.name, {
-    ...settings,
+    ...vault.internal,
     resourceId: vault.id,
     location: vault.location,
     grants: grantsFor(vault.key, left, own),
@@ -54,7 +54,7 @@ export async function changeVault(
       resource.body = body
     })
     if (changed === undefined) return await plane.resources.get<VaultSettings>(id, tx)
-    await tellVault(plane, asker, tx, changed, changed.internal)
+    await tellVault(plane, asker, tx, changed)
     return changed
   })
 }
@@ -83,13 +83,13 @@ async function syncVault(plane: Plane, asker: OnBehalfOf, id: string, gone?: Acc
     if (vault === undefined) return
     const o = { gone }
     try {
-      await tellVault(plane, asker, tx, vault, vault.internal, o)
+      await tellVault(plane, asker, tx, vault, o)
     } catch (error) {
       if (!(error instanceof ServiceError) || error.code !== 'VaultAlreadyExists') throw error
       // A process died while moving the vault: the key service knows the new id, and the row has the old one.
       const { resourceId } = await plane.vaults.get(vault.name)
       if ((await plane.resources.find(resourceId, tx)) !== undefined) throw error
-      await tellVault(plane, asker, tx, vault, vault.internal, { ...o, movedFrom: resourceId })
+      await tellVault(plane, asker, tx, vault, { ...o, movedFrom: resourceId })
     }
   })
 }

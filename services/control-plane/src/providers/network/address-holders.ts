@@ -1,30 +1,15 @@
 import { ServiceError } from '@strongroom/platform'
-import type { Fields } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
-import { referenceProblem } from './provider.ts'
 import { subnetsOf, type Subnet } from './virtual-networks.ts'
 
-/** The id of an existing resource of the type, locked against deletion; undefined with a problem, or if none is named. */
-export async function checkReference(
-  plane: Plane,
-  tx: Db,
-  reference: Fields,
-  typeName: string,
-): Promise<string | undefined> {
-  const id = reference.text('id')
-  if (id === undefined) return undefined
-  const found = await plane.resources.lock(tx, id)
-  if (found?.type === `microsoft.network/${typeName}`.toLowerCase()) return found.id
-  reference.problem(referenceProblem(reference.at('id'), id))
-  return undefined
-}
+const networkType = 'microsoft.network/virtualnetworks'
 
 /** The subnet, with its network locked until the transaction ends. */
 export async function findSubnet(plane: Plane, tx: Db, id: string): Promise<Subnet | undefined> {
   const network = await plane.resources.lock(tx, id.split('/').slice(0, 9).join('/'))
-  return network === undefined ? undefined : subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id))
+  return network?.type === networkType ? subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id)) : undefined
 }
 
 /**
@@ -42,7 +27,9 @@ export async function attachPublicAddress(
     if (holder !== undefined && keyOf(holder) !== keyOf(configurationId)) {
       throw new ServiceError({
         code: 'PublicIPAddressInUse',
-        message: `Resource ${configurationId} is referencing public IP address ${address.id} that is already allocated to resource ${holder}.`,
+        message:
+          `Resource ${configurationId} is referencing public IP address ${address.id} that is already allocated to ` +
+          `resource ${holder}.`,
         found: holder,
         remedy: 'Use another public IP address.',
       })

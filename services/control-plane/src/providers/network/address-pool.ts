@@ -1,3 +1,4 @@
+import type { Allocation } from './provider.ts'
 import { randomBytes } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import type { Db } from '../../store/resources.ts'
@@ -45,10 +46,7 @@ function* hosts(): Generator<number> {
 }
 
 /** @throws ServiceError SubnetIsFull */
-export async function takePrivateAddress(
-  tx: Db,
-  o: { subnetKey: string; prefix: string; owner: string },
-): Promise<string> {
+async function takePrivateAddress(tx: Db, o: { subnetKey: string; prefix: string; owner: string }): Promise<string> {
   const network = parseCidr(o.prefix)
   if (network === undefined) throw new TypeError(`not a network: ${o.prefix}`)
   const address = await takeFirstFree(tx, o.subnetKey, o.owner, usable(network))
@@ -61,8 +59,24 @@ export async function takePrivateAddress(
   })
 }
 
+/** @throws ServiceError SubnetIsFull, PrivateIPAddressNotInSubnet; PrivateIPAddressInUse for a static address */
+export async function takeAddress(
+  tx: Db,
+  o: { subnetKey: string; prefix: string; owner: string },
+  { wanted, preferred }: Pick<Allocation, 'wanted' | 'preferred'>,
+): Promise<string> {
+  if (wanted !== undefined) return await takeStaticAddress(tx, { ...o, address: wanted })
+  if (preferred === undefined) return await takePrivateAddress(tx, o)
+  try {
+    return await takeStaticAddress(tx, { ...o, address: preferred })
+  } catch (error) {
+    if ((error as ServiceError).code !== 'PrivateIPAddressInUse') throw error
+    return await takePrivateAddress(tx, o)
+  }
+}
+
 /** @throws ServiceError PrivateIPAddressNotInSubnet, PrivateIPAddressInUse */
-export async function takeStaticAddress(
+async function takeStaticAddress(
   tx: Db,
   o: { subnetKey: string; prefix: string; owner: string; address: string },
 ): Promise<string> {

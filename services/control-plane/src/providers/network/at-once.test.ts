@@ -36,7 +36,10 @@ describeStores('requests that come at once', (open) => {
       await plane.run('POST', `${vmPath('vm1')}/deallocate`)
       for (const round of rounds) {
         const nic = networkPath('networkInterfaces', `n${round}`)
-        const body = { location, properties: { ipConfigurations: [{ name: 'ip', properties: { subnet: subnet('vnet') } }] } } // prettier-ignore
+        const body = {
+          location,
+          properties: { ipConfigurations: [{ name: 'ip', properties: { subnet: subnet('vnet') } }] },
+        }
         expect((await plane.send('PUT', nic, body)).status).toBe(201)
         const networkInterfaces = [{ id: nic, properties: { primary: true } }]
         const [taken] = await Promise.all([
@@ -53,7 +56,10 @@ describeStores('requests that come at once', (open) => {
     await withPlane(async (plane) => {
       for (const round of rounds) {
         const network = networkPath('virtualNetworks', `net${round}`)
-        const properties = { addressSpace: { addressPrefixes: ['10.1.0.0/16'] }, subnets: [{ name: 'default', properties: { addressPrefix: '10.1.0.0/24' } }] } // prettier-ignore
+        const properties = {
+          addressSpace: { addressPrefixes: ['10.1.0.0/16'] },
+          subnets: [{ name: 'default', properties: { addressPrefix: '10.1.0.0/24' } }],
+        }
         await plane.send('PUT', network, { location, properties })
         const nic = `${other}/providers/Microsoft.Network/networkInterfaces/n${round}`
         const ipConfigurations = [{ name: 'ip', properties: { subnet: subnet(`net${round}`) } }]
@@ -78,8 +84,19 @@ describeStores('requests that come at once', (open) => {
         ).toEqual([200, 200, 201])
         const rules = [1, 2, 3].map(async (each) => {
           const rule = `${networkPath('networkSecurityGroups', 'vm1NSG')}/securityRules/r${round}-${each}`
-          const ports = { sourcePortRange: '*', destinationPortRange: '22', sourceAddressPrefix: '*', destinationAddressPrefix: '*' } // prettier-ignore
-          const properties = { priority: 100 + 10 * round + each, direction: 'Inbound', access: 'Allow', protocol: 'Tcp', ...ports } // prettier-ignore
+          const ports = {
+            sourcePortRange: '*',
+            destinationPortRange: '22',
+            sourceAddressPrefix: '*',
+            destinationAddressPrefix: '*',
+          }
+          const properties = {
+            priority: 100 + 10 * round + each,
+            direction: 'Inbound',
+            access: 'Allow',
+            protocol: 'Tcp',
+            ...ports,
+          }
           return (await plane.send('PUT', rule, { properties })).status
         })
         expect(await Promise.all(rules)).toEqual([201, 201, 201])

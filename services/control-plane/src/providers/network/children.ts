@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../../arm/access.ts'
 import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, param, type ArmRequest } from '../../arm/request.ts'
@@ -6,6 +7,7 @@ import { keyOf } from '../../arm/resource-id.ts'
 import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Db, Resource } from '../../store/resources.ts'
+import { alone, assertMembers, type Members } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 
 /** Child resources stored as a list in their parent's row. */
@@ -14,17 +16,23 @@ export interface Children<Child extends { id: string; name: string }> {
   parent: string
   /** The property that has the list, and the last part of the type, for example subnets. */
   kind: string
+  members: Members
   of(parent: Resource): Child[]
   /** @param before the existing one of this name @returns the child, and the list with it @throws ServiceError with every problem */
   write(parent: Resource, fields: Fields, before: Child | undefined): { made: Child; all: Child[] }
   /** Whether a PUT checks the parent's ETag. */
   conditional?: true
+  /** What a request refers to elsewhere. */
+  links?(fields: Fields): Link[]
+  /** Completes what it refers to. Problems are added to `fields`. */
+  check?(plane: Plane, tx: Db, fields: Fields, made: Child): Promise<void>
   assertUnused?(tx: Db, child: Child): Promise<void>
 }
 
 export const childType = <Child extends { id: string; name: string }>(c: Children<Child>): ResourceType => ({
   spelling: `${c.parent}/${c.kind}`,
   inParent: true,
+  members: alone(c.members),
   routes: (plane) => routes(plane, c),
 })
 
@@ -46,11 +54,15 @@ function routes<Child extends { id: string; name: string }>(plane: Plane, c: Chi
     }),
     route.put(one, `${type}/write`, async (request) => {
       const fields = new Fields({ ...(request.body as object | undefined), name: param(request, 'child') })
+      await plane.access.requireLinked(request.caller, request.path, c.links?.(fields) ?? [])
       return await plane.resources.transaction(async (tx) => {
         const parent = await plane.resources.getLocked(tx, parentId(request))
         if (c.conditional === true) checkPreconditions(request, parent)
         const before = pick(parent, request)
+        await assertMembers(alone(c.members), request.body, before && { shown: () => before })
         const { made, all } = c.write(parent, fields, before)
+        await c.check?.(plane, tx, fields, made)
+        fields.assertSound()
         await plane.resources.change(tx, parent.id, ({ body }) => void (body.properties[c.kind] = all))
         return { status: before === undefined ? 201 : 200, body: made }
       })

@@ -1,4 +1,5 @@
-import { ok } from '../../arm/request.ts'
+import { ok, type ArmRequest } from '../../arm/request.ts'
+import { parseResourceId } from '../../arm/resource-id.ts'
 import type { Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import type { Answers } from '../../types/resource-type.ts'
@@ -9,20 +10,26 @@ interface Reference {
   id: string
 }
 
-/** The rules and routes in effect at an interface: those of its own security group, and of its subnet's. */
+/**
+ * The rules and routes in effect at an interface: those of its own security group, and of its subnet's. What the caller
+ * may not read is left out.
+ */
 export const effective: Answers = {
-  effectiveNetworkSecurityGroups: async (plane, _request, nic) => {
+  effectiveNetworkSecurityGroups: async (plane, { caller }, nic) => {
     const own = nic.body.properties['networkSecurityGroup'] as Reference | undefined
+    const seen = async (group: Reference | undefined): Promise<Reference | undefined> =>
+      group !== undefined && (await mayRead(plane, caller, group.id)) ? group : undefined
     const subnet = await subnetOf(plane, nic)
     const ofSubnet = subnet?.properties['networkSecurityGroup'] as Reference | undefined
     const value = [
-      ...(await rulesAt(plane, own, { networkInterface: { id: nic.id } })),
-      ...(await rulesAt(plane, ofSubnet, { subnet: { id: subnet?.id } })),
+      ...(await rulesAt(plane, await seen(own), { networkInterface: { id: nic.id } })),
+      ...(await rulesAt(plane, await seen(ofSubnet), { subnet: { id: subnet?.id } })),
     ]
     return ok({ value })
   },
-  effectiveRouteTable: async (plane, _request, nic) => {
-    const network = await networkOf(plane, nic)
+  effectiveRouteTable: async (plane, { caller }, nic) => {
+    const found = await networkOf(plane, nic)
+    const network = found !== undefined && (await mayRead(plane, caller, found.id)) ? found : undefined
     const route = (addressPrefix: string[], nextHopType: string): Json => ({
       source: 'Default',
       state: 'Active',
@@ -34,6 +41,9 @@ export const effective: Answers = {
     return ok({ value: [...local, route(['0.0.0.0/0'], 'Internet')] })
   },
 }
+
+const mayRead = async (plane: Plane, caller: ArmRequest['caller'], id: string): Promise<boolean> =>
+  await plane.access.allows(caller.objectId, `${parseResourceId(id)?.type ?? ''}/read`, id)
 
 const subnetIdOf = (nic: Resource): string => ipConfigurationsOf(nic)[0]?.properties.subnet.id ?? ''
 

@@ -4,11 +4,16 @@ import { refuse, type Fields } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
-import { release, takeMacAddress, takePrivateAddress, takeStaticAddress } from './address-pool.ts'
-import { attachPublicAddress, checkReference, detachPublicAddress, findSubnet } from './address-holders.ts'
+import type { Along } from '../../types/along.ts'
+import { release, takeAddress, takeMacAddress } from './address-pool.ts'
+import { attachPublicAddress, detachPublicAddress, findSubnet } from './address-holders.ts'
 import { poolsNamed } from './load-balancer/balancer-parts.ts'
 import { requirePool } from './load-balancer/load-balancers.ts'
-import { referenceProblem, type NetworkKind, type Written } from './provider.ts'
+import { interfaceMembers } from './network-members.ts'
+import { checkReference, readAllocation, referenceProblem, type NetworkKind, type Written } from './provider.ts'
+
+/** More than the one that an interface has, so that it is named as Azure names it. */
+export const mostIpConfigurations = 16
 
 export const interfaceType = 'Microsoft.Network/networkInterfaces'
 
@@ -35,6 +40,7 @@ export const hasAcceleratedNetworking = (nic: Resource): boolean =>
 
 export const networkInterfaces: NetworkKind = {
   name: 'networkInterfaces',
+  members: interfaceMembers,
   refersTo: ['networkSecurityGroups', 'publicIPAddresses', 'virtualNetworks', 'loadBalancers'].map(
     (name) => `Microsoft.Network/${name}`,
   ),
@@ -45,7 +51,7 @@ export const networkInterfaces: NetworkKind = {
       return id === undefined ? [] : [{ id, action: `Microsoft.Network/${type}/join/action` }]
     }
     const configurations = properties
-      .list('ipConfigurations')
+      .list('ipConfigurations', mostIpConfigurations)
       .map((configuration) => configuration.object('properties'))
     return [
       ...reference(properties, 'networkSecurityGroup', 'networkSecurityGroups'),
@@ -66,7 +72,7 @@ export const networkInterfaces: NetworkKind = {
     const properties = fields.object('properties')
     const accelerated = properties.flag('enableAcceleratedNetworking') ?? false
     const groupId = await checkReference(plane, tx, properties.object('networkSecurityGroup'), 'networkSecurityGroups')
-    const listed = properties.list('ipConfigurations')
+    const listed = properties.list('ipConfigurations', mostIpConfigurations)
     if (listed.length !== 1) {
       fields.problem({
         code: listed.length === 0 ? 'NetworkInterfaceMustHaveOneIpConfiguration' : 'TooManyIpConfigurations',
@@ -91,13 +97,16 @@ export const networkInterfaces: NetworkKind = {
       virtualMachine: old?.['virtualMachine'],
     }
   },
+  along: async (_plane, nic) => addressesOf(nic).map((id) => ({ id, does: 'change' })),
   async assertUnused(_plane, _tx, nic) {
     const vm = vmOf(nic)
     if (vm === undefined) return
     throw new ServiceError({
       code: 'NicInUse',
       status: 400,
-      message: `Network Interface ${nic.id} is used by existing resource ${vm}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.`,
+      message:
+        `Network Interface ${nic.id} is used by existing resource ${vm}. In order to delete the network interface, ` +
+        'it must be dissociated from the resource. To learn more, see aka.ms/deletenic.',
       found: vm,
       remedy: 'Delete the virtual machine first.',
     })
@@ -126,24 +135,20 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
   }
   refuseNatRules(properties)
   const publicId = await checkReference(plane, tx, properties.object('publicIPAddress'), 'publicIPAddresses')
-  const method = properties.oneOf('privateIPAllocationMethod', ['Dynamic', 'Static']) ?? 'Dynamic'
-  const wanted = properties.text('privateIPAddress')
+  const allocation = readAllocation(properties, before?.properties.privateIPAddress)
+  const { method, wanted } = allocation
   fields.assertSound()
   if (subnet === undefined) throw new TypeError('a missing subnet is a problem')
 
   const moved = before !== undefined && keyOf(before.properties.subnet.id) !== keyOf(subnet.id)
-  const readdressed = method === 'Static' && wanted !== undefined && wanted !== before?.properties.privateIPAddress
+  const readdressed = wanted !== undefined && wanted !== before?.properties.privateIPAddress
   if (before !== undefined && (moved || readdressed)) {
     if (existing !== undefined && vmOf(existing) !== undefined) throw inUse(existing)
     await release(tx, keyOf(before.properties.subnet.id), before.properties.privateIPAddress)
   }
   const keeps = before !== undefined && !moved && !readdressed
   const pool = { subnetKey: keyOf(subnet.id), prefix: subnet.properties.addressPrefix, owner }
-  const privateIPAddress = keeps
-    ? before.properties.privateIPAddress
-    : method === 'Static' && wanted !== undefined
-      ? await takeStaticAddress(tx, { ...pool, address: wanted })
-      : await takePrivateAddress(tx, pool)
+  const privateIPAddress = keeps ? before.properties.privateIPAddress : await takeAddress(tx, pool, allocation)
 
   if (before !== undefined && before.properties.publicIPAddress?.id.toLowerCase() !== publicId?.toLowerCase()) {
     await detachAddress(plane, tx, before)
@@ -167,7 +172,7 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
 
 /** Rules of a whole pool belong to the load balancer; one interface's rules would lead nowhere. */
 function refuseNatRules(properties: Fields): void {
-  if (properties.list('loadBalancerInboundNatRules').length === 0) return
+  if (properties.list('loadBalancerInboundNatRules', 500).length === 0) return
   properties.unsupported(
     properties.at('loadBalancerInboundNatRules'),
     "'loadBalancerInboundNatRules' is not offered: traffic is not forwarded to interfaces.",
@@ -192,12 +197,38 @@ async function detachAddress(plane: Plane, tx: Db, { id, properties }: IpConfigu
   if (properties.publicIPAddress !== undefined) await detachPublicAddress(plane, tx, properties.publicIPAddress.id, id)
 }
 
-/** An address with `deleteOption` Delete is removed with its interface's VM, as in Azure. */
-async function removeWithInterface(plane: Plane, tx: Db, { properties }: IpConfiguration): Promise<void> {
+const addressesOf = (nic: Resource): string[] =>
+  ipConfigurationsOf(nic).flatMap(({ properties: { publicIPAddress } }) => publicIPAddress?.id ?? [])
+
+/**
+ * What happens to an interface and its addresses when its VM is deleted: they go, or are detached. An address with
+ * `deleteOption` Delete goes with its interface, as in Azure.
+ * @param remove whether the VM has `deleteOption` Delete for the interface
+ */
+export async function alongWithVm(plane: Plane, nicId: string, remove: boolean): Promise<Along[]> {
+  const nic = await plane.resources.find(nicId)
+  if (nic === undefined) return []
+  if (!remove) return [{ id: nic.id, does: 'change' }]
+  const along: Along[] = [{ id: nic.id, does: 'delete', action: `${interfaceType}/delete` }]
+  for (const id of addressesOf(nic)) {
+    const address = await plane.resources.find(id)
+    if (address === undefined) continue
+    const goes = /^delete$/i.test(String(address.body.properties['deleteOption']))
+    const deletion = { does: 'delete', action: 'Microsoft.Network/publicIPAddresses/delete' } as const
+    along.push({ id: address.id, ...(goes ? deletion : { does: 'change' }) })
+  }
+  return along
+}
+
+async function removeWithInterface(
+  plane: Plane,
+  tx: Db,
+  { properties }: IpConfiguration,
+  goes: (id: string) => boolean,
+): Promise<void> {
   const id = properties.publicIPAddress?.id
-  const address = id === undefined ? undefined : await plane.resources.lock(tx, id)
-  const { deleteOption, ipConfiguration } = address?.body.properties ?? {}
-  if (address !== undefined && ipConfiguration === undefined && /^delete$/i.test(String(deleteOption)))
+  const address = id === undefined || !goes(id) ? undefined : await plane.resources.lock(tx, id)
+  if (address !== undefined && address.body.properties['ipConfiguration'] === undefined)
     await plane.resources.remove(tx, address.id)
 }
 
@@ -225,11 +256,11 @@ export async function attachInterface(
   if (attached === undefined) throw refuse([referenceProblem('properties.networkProfile.networkInterfaces', o.nicId)])
 }
 
-/** Detaches the interface from a VM, and deletes it if the VM specifies so. */
+/** Detaches the interface from a VM. @param o.goes whether the interface, or an address of it, is deleted with the VM */
 export async function detachInterface(
   plane: Plane,
   tx: Db,
-  o: { nicId: string; vmId: string; remove: boolean },
+  o: { nicId: string; vmId: string; goes: (id: string) => boolean },
 ): Promise<void> {
   const nic = await plane.resources.change(tx, o.nicId, (changed) => {
     const vm = vmOf(changed)
@@ -238,10 +269,10 @@ export async function detachInterface(
       changed.body.properties['primary'] = true
     }
   })
-  if (nic === undefined || !o.remove || vmOf(nic) !== undefined) return
+  if (nic === undefined || !o.goes(nic.id) || vmOf(nic) !== undefined) return
   for (const configuration of ipConfigurationsOf(nic)) {
     await detachAddress(plane, tx, configuration)
-    await removeWithInterface(plane, tx, configuration)
+    await removeWithInterface(plane, tx, configuration, o.goes)
   }
   await plane.resources.remove(tx, nic.id)
 }

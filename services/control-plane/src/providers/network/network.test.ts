@@ -67,6 +67,21 @@ describeStores('network resources', (open) => {
     expect(addressOf(await nic(plane, 'b', fixed))).toBe('10.0.0.77')
   })
 
+  it('give a new dynamic address as an exported template has it, and another where that is taken', async () => {
+    const plane = await fresh()
+    const exported = { privateIPAllocationMethod: 'Dynamic', privateIPAddress: '10.0.0.77' }
+    expect(addressOf(await nic(plane, 'a', exported))).toBe('10.0.0.77')
+    const other = await nic(plane, 'b', exported)
+    expect([other.status, addressOf(other)]).not.toEqual([201, '10.0.0.77'])
+    expect(other.status).toBe(201)
+    const outside = { ...exported, privateIPAddress: '10.9.0.4' }
+    expect((await nic(plane, 'c', outside)).body.error.code).toBe('PrivateIPAddressNotInSubnet')
+    expect((await nic(plane, 'a', { ...exported, privateIPAddress: '10.0.0.78' })).body.error).toMatchObject({
+      code: 'NotSupported',
+      target: 'properties.ipConfigurations[0].properties.privateIPAddress',
+    })
+  })
+
   it('say whether an address is free, and which ones are', async () => {
     const plane = await fresh()
     const ask = async (address: string): Promise<TestReply> => {
@@ -220,22 +235,117 @@ describeStores('network resources', (open) => {
 
   it('cannot be pointed at a VM or an interface by a request', async () => {
     const plane = await fresh()
-    const forged = await plane.send('PUT', networkPath('publicIPAddresses', 'x'), {
-      location,
-      properties: { ipAddress: '8.8.8.8', ipConfiguration: { id: 'forged' } },
-    })
-    expect(forged.body.properties.ipAddress).toMatch(/^203\.0\.113\./)
-    expect(forged.body.properties.ipConfiguration).toBeUndefined()
+    const address = networkPath('publicIPAddresses', 'x')
+    for (const [name, value] of [
+      ['ipAddress', '8.8.8.8'],
+      ['ipConfiguration', { id: 'forged' }],
+    ] as const) {
+      const forged = await plane.send('PUT', address, { location, properties: { [name]: value } })
+      expect(forged.body.error).toMatchObject({ code: 'NotSupported', target: `properties.${name}` })
+    }
+    const made = await plane.send('PUT', address, { location, properties: {} })
+    expect(made.body.properties.ipAddress).toMatch(/^203\.0\.113\./)
+    expect(made.body.properties.ipConfiguration).toBeUndefined()
     const path = networkPath('networkInterfaces', 'y')
-    const reply = await plane.send('PUT', path, {
-      location,
-      properties: {
-        virtualMachine: { id: 'forged' },
-        macAddress: '00-00-00-00-00-00',
-        ipConfigurations: [{ properties: { subnet: { id: subnet } } }],
-      },
+    const properties = {
+      macAddress: '00-00-00-00-00-00',
+      ipConfigurations: [{ properties: { subnet: { id: subnet } } }],
+    }
+    const pointed = { location, properties: { ...properties, virtualMachine: { id: 'forged' } } }
+    expect((await plane.send('PUT', path, pointed)).body.error).toMatchObject({
+      code: 'NotSupported',
+      target: 'properties.virtualMachine',
     })
+    const reply = await plane.send('PUT', path, { location, properties })
     expect(reply.body.properties.virtualMachine).toBeUndefined()
     expect(reply.body.properties.macAddress).toMatch(/^02-53-52/)
+  })
+
+  it('hold the security group of a subnet, and refuse what a subnet or a network names without effect', async () => {
+    const plane = await fresh()
+    const nsg = networkPath('networkSecurityGroups', 'of-subnet')
+    await plane.send('PUT', nsg, { location, properties: {} })
+    const made = await plane.send('PUT', `${networkPath('virtualNetworks', 'vnet')}/subnets/held`, {
+      properties: { addressPrefix: '10.0.7.0/24', networkSecurityGroup: { id: nsg.toUpperCase() } },
+    })
+    // Stored as it was created.
+    expect([made.status, made.body.properties.networkSecurityGroup]).toEqual([201, { id: nsg }])
+    const kept = await plane.send('DELETE', nsg)
+    expect([kept.status, kept.body.error.code]).toEqual([400, 'InUseNetworkSecurityGroupCannotBeDeleted'])
+    const body = (subnet: Loose, more: Loose = {}): Loose => ({
+      location,
+      properties: {
+        addressSpace: { addressPrefixes: ['10.3.0.0/16'] },
+        subnets: [{ name: 'a', properties: { addressPrefix: '10.3.0.0/24', ...subnet } }],
+        ...more,
+      },
+    })
+    const path = networkPath('virtualNetworks', 'refused')
+    for (const [name, value] of [
+      ['routeTable', { id: nsg }],
+      ['natGateway', { id: nsg }],
+      ['serviceEndpointPolicies', [{ id: nsg }]],
+    ] as const) {
+      const { status, body: refused } = await plane.send('PUT', path, body({ [name]: value }))
+      expect([name, status, refused.error.code]).toEqual([name, 400, 'NotSupported'])
+    }
+    for (const [name, value] of [
+      ['ddosProtectionPlan', { id: nsg }],
+      ['virtualNetworkPeerings', [{ name: 'p' }]],
+    ] as const) {
+      const { status, body: refused } = await plane.send('PUT', path, body({}, { [name]: value }))
+      expect([name, status, refused.error.code]).toEqual([name, 400, 'NotSupported'])
+    }
+    expect((await plane.send('PUT', path, body({ routeTable: null }, { virtualNetworkPeerings: [] }))).status).toBe(201)
+  })
+
+  it('take no subnet of what is no network', async () => {
+    const plane = await fresh()
+    const group = networkPath('publicIPAddresses', 'fake')
+    const forged = { name: 's', id: `${group}/subnets/s`, properties: { addressPrefix: '10.8.0.0/24' } }
+    await plane.send('PUT', group, { location, properties: { subnets: [forged] } })
+    const reply = await plane.send('PUT', networkPath('networkInterfaces', 'n'), {
+      location,
+      properties: { ipConfigurations: [{ properties: { subnet: { id: forged.id } } }] },
+    })
+    expect([reply.status, reply.body.error?.code]).toEqual([400, 'InvalidResourceReference'])
+  })
+
+  it('take no address, and give none back, against a lock on it', async () => {
+    const plane = await fresh()
+    const address = networkPath('publicIPAddresses', 'locked')
+    await plane.send('PUT', address, { location, properties: { publicIPAllocationMethod: 'Static' } })
+    const lock = `${address}/providers/Microsoft.Authorization/locks/l`
+    const locked = async (on: boolean): Promise<void> =>
+      expect(
+        (await plane.send(on ? 'PUT' : 'DELETE', lock, on ? { properties: { level: 'ReadOnly' } } : undefined)).status,
+      ).toBe(on ? 201 : 200)
+    const nic = networkPath('networkInterfaces', 'n')
+    const holding = networkPath('loadBalancers', 'lb')
+    const bodies = (id: string | undefined): [string, Loose][] => {
+      const publicIPAddress = id === undefined ? {} : { publicIPAddress: { id } }
+      const front = { name: 'f', properties: publicIPAddress }
+      return [
+        [nic, { ipConfigurations: [{ properties: { subnet: { id: subnet }, ...publicIPAddress } }] }],
+        [holding, { frontendIPConfigurations: id === undefined ? [] : [front] }],
+      ]
+    }
+    const put = async (path: string, properties: Loose): Promise<unknown> => {
+      const { status, body } = await plane.send('PUT', path, { location, properties })
+      return body.error?.code ?? status
+    }
+    for (const [index, [path, properties]] of bodies(address).entries()) {
+      await locked(true)
+      expect([path, await put(path, properties)]).toEqual([path, 'ScopeLocked'])
+      await locked(false)
+      expect([path, await put(path, properties)]).toEqual([path, 201])
+      await locked(true)
+      expect([path, await put(path, bodies(undefined)[index]![1])]).toEqual([path, 'ScopeLocked'])
+      expect((await plane.send('DELETE', path)).body.error.code).toBe('ScopeLocked')
+      // Keeping the address does not change it.
+      expect([path, await put(path, properties)]).toEqual([path, 200])
+      await locked(false)
+      expect((await plane.send('DELETE', path)).status).toBe(200)
+    }
   })
 })

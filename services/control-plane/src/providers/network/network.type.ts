@@ -1,3 +1,4 @@
+import { alone } from '../../types/members.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { addressAvailabilityRoutes } from './address-availability.ts'
 import { childType } from './children.ts'
@@ -5,6 +6,7 @@ import { effective } from './effective-rules.ts'
 import { networkInterfaces } from './interfaces.ts'
 import { balancerType, isWritten, partKinds } from './load-balancer/balancer-parts.ts'
 import { loadBalancers } from './load-balancer/load-balancers.ts'
+import { partMembers } from './load-balancer/part-members.ts'
 import { partRoutes } from './load-balancer/part-routes.ts'
 import { networkType } from './provider.ts'
 import { publicAddresses } from './public-addresses.ts'
@@ -25,6 +27,7 @@ export const resourceTypes: readonly ResourceType[] = [
   ...partKinds.filter(isWritten).map((kind): ResourceType => ({
     spelling: `${balancerType}/${kind}`,
     inParent: true,
+    members: alone(partMembers[kind]),
     routes: (plane) => partRoutes(plane, kind),
   })),
 ]

@@ -2,6 +2,7 @@ import { domain } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../arm/fields.ts'
 import type { Db, Json } from '../../store/resources.ts'
+import { publicAddressMembers } from './network-members.ts'
 import type { NetworkKind } from './provider.ts'
 import { takePublicAddress } from './address-pool.ts'
 
@@ -9,6 +10,7 @@ const type = 'microsoft.network/publicipaddresses'
 
 export const publicAddresses: NetworkKind = {
   name: 'publicIPAddresses',
+  members: publicAddressMembers,
   async complete(_plane, { tx, id, location, fields, given, existing }) {
     const properties = fields.object('properties')
     properties.oneOf('publicIPAllocationMethod', ['Static', 'Dynamic'])
@@ -43,7 +45,9 @@ export const publicAddresses: NetworkKind = {
     if (user === undefined) return
     throw new ServiceError({
       code: 'PublicIPAddressCannotBeDeleted',
-      message: `Public IP address ${address.id} can not be deleted since it is still allocated to resource ${user}. In order to delete the public IP, disassociate/detach the Public IP address from the resource.`,
+      message:
+        `Public IP address ${address.id} can not be deleted since it is still allocated to resource ${user}. In ` +
+        'order to delete the public IP, disassociate/detach the Public IP address from the resource.',
       found: user,
       remedy: 'Delete the network interface first.',
     })
@@ -64,7 +68,9 @@ async function readDnsSettings(
   if (!labelForm.test(label))
     settings.problem({
       code: 'InvalidDomainNameLabel',
-      message: `The domain name label ${label.slice(0, 80)} is invalid. It must conform to the following regular expression: ${labelForm.source}.`,
+      message:
+        `The domain name label ${label.slice(0, 80)} is invalid. It must conform to the following regular ` +
+        `expression: ${labelForm.source}.`,
       target: settings.at('domainNameLabel'),
       expected: '3 to 63 lower-case letters, digits and hyphens',
       found: label.slice(0, 80),
@@ -78,7 +84,7 @@ async function readDnsSettings(
       message: `DNS record ${fqdn} is already used by another public IP.`,
       target: settings.at('domainNameLabel'),
       expected: 'a label that is unused in the region',
-      found: taken.key,
+      found: label.slice(0, 80),
       remedy: 'Use another label.',
     })
   return { domainNameLabel: label, fqdn }

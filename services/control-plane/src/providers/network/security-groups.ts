@@ -3,6 +3,7 @@ import { Fields } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import type { Children } from './children.ts'
+import { groupMembers, ruleMembers } from './network-members.ts'
 import { invalidName, type NetworkKind } from './provider.ts'
 
 const type = 'Microsoft.Network/networkSecurityGroups'
@@ -12,30 +13,42 @@ interface Rule extends Json {
   id: string
 }
 
+/** An interface or a subnet. */
+interface Holder {
+  id: string
+  properties: Json
+}
+
 /**
  * Security groups are stored and validated, but not enforced: the only way into a guest is the SSH forward on this
  * machine's loopback, and guests cannot reach each other.
  */
 export const securityGroups: NetworkKind = {
   name: 'networkSecurityGroups',
+  members: groupMembers,
   async complete(_plane, { id, fields, given }) {
-    const rules = fields.object('properties').list('securityRules')
+    const rules = fields.object('properties').list('securityRules', 1_000)
     const priorities = new Map<string, string>()
     const securityRules = rules.map((rule) => readRule(rule, id, priorities))
     return { ...given, securityRules, defaultSecurityRules: defaultRules(id) }
   },
   async assertUnused(plane, tx, group) {
     const interfaces = await plane.resources.list({ type: 'Microsoft.Network/networkInterfaces' }, tx)
-    const user = interfaces.find((nic) => {
-      const reference = nic.body.properties['networkSecurityGroup'] as { id?: string } | undefined
+    const networks = await plane.resources.list({ type: 'Microsoft.Network/virtualNetworks' }, tx)
+    const subnets = networks.flatMap(({ body }) => (body.properties['subnets'] ?? []) as Holder[])
+    const holders = [...interfaces.map(({ id, body }): Holder => ({ id, properties: body.properties })), ...subnets]
+    const user = holders.find(({ properties: { networkSecurityGroup } }) => {
+      const reference = networkSecurityGroup as { id?: string } | undefined
       return reference?.id !== undefined && keyOf(reference.id) === group.key
     })
     if (user === undefined) return
     throw new ServiceError({
       code: 'InUseNetworkSecurityGroupCannotBeDeleted',
-      message: `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
+      message:
+        `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ` +
+        `${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
       found: user.id,
-      remedy: 'Delete the network interface, or detach the group from it.',
+      remedy: 'Delete the network interface or subnet, or detach the group from it.',
     })
   },
 }
@@ -78,7 +91,8 @@ function readRule(rule: Fields, groupId: string, priorities: Map<string, string>
 
 /** The default rules of every group in Azure. */
 function defaultRules(groupId: string): Json[] {
-  const rule = (name: string, priority: number, direction: string, access: string, from: string, to: string): Json => ({
+  // Their names begin with the access and end with the direction.
+  const rule = (name: string, priority: number, from: string, to: string): Json => ({
     name,
     id: `${groupId}/defaultSecurityRules/${name}`,
     type: `${type}/defaultSecurityRules`,
@@ -88,19 +102,19 @@ function defaultRules(groupId: string): Json[] {
       destinationPortRange: '*',
       sourceAddressPrefix: from,
       destinationAddressPrefix: to,
-      access,
+      access: name.startsWith('Allow') ? 'Allow' : 'Deny',
       priority,
-      direction,
+      direction: name.endsWith('InBound') ? 'Inbound' : 'Outbound',
       provisioningState: 'Succeeded',
     },
   })
   return [
-    rule('AllowVnetInBound', 65_000, 'Inbound', 'Allow', 'VirtualNetwork', 'VirtualNetwork'),
-    rule('AllowAzureLoadBalancerInBound', 65_001, 'Inbound', 'Allow', 'AzureLoadBalancer', '*'),
-    rule('DenyAllInBound', 65_500, 'Inbound', 'Deny', '*', '*'),
-    rule('AllowVnetOutBound', 65_000, 'Outbound', 'Allow', 'VirtualNetwork', 'VirtualNetwork'),
-    rule('AllowInternetOutBound', 65_001, 'Outbound', 'Allow', '*', 'Internet'),
-    rule('DenyAllOutBound', 65_500, 'Outbound', 'Deny', '*', '*'),
+    rule('AllowVnetInBound', 65_000, 'VirtualNetwork', 'VirtualNetwork'),
+    rule('AllowAzureLoadBalancerInBound', 65_001, 'AzureLoadBalancer', '*'),
+    rule('DenyAllInBound', 65_500, '*', '*'),
+    rule('AllowVnetOutBound', 65_000, 'VirtualNetwork', 'VirtualNetwork'),
+    rule('AllowInternetOutBound', 65_001, '*', 'Internet'),
+    rule('DenyAllOutBound', 65_500, '*', '*'),
   ]
 }
 
@@ -110,6 +124,7 @@ const rulesOf = (group: Resource): Rule[] => (group.body.properties['securityRul
 export const securityRules: Children<Rule> = {
   parent: type,
   kind: 'securityRules',
+  members: ruleMembers,
   of: rulesOf,
   conditional: true,
   write(group, fields, before) {

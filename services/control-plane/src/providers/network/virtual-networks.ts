@@ -2,10 +2,13 @@ import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
+import type { Link } from '../../arm/access.ts'
+import type { Plane } from '../../plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
 import type { Children } from './children.ts'
 import { contains, formatAddress, overlaps, parseAddress, parseCidr, type Cidr } from './cidr.ts'
-import { invalidName, type NetworkKind } from './provider.ts'
+import { subnetMembers, virtualNetworkMembers } from './network-members.ts'
+import { checkReference, invalidName, type NetworkKind } from './provider.ts'
 
 export interface Subnet {
   name: string
@@ -16,17 +19,23 @@ export interface Subnet {
 const type = 'Microsoft.Network/virtualNetworks'
 const maxHosts = 29
 
+/** Azure's, of one network. */
+const mostSubnets = 3_000
+
 export const subnetsOf = (network: Resource): Subnet[] => (network.body.properties['subnets'] ?? []) as Subnet[]
 export const prefixesOf = (network: Resource): string[] =>
   (network.body.properties['addressSpace'] as { addressPrefixes?: string[] } | undefined)?.addressPrefixes ?? []
 
 export const virtualNetworks: NetworkKind = {
   name: 'virtualNetworks',
+  members: virtualNetworkMembers,
   refersTo: ['Microsoft.Network/networkSecurityGroups'],
-  async complete(_plane, { tx, id, fields, given, existing }) {
+  links: (fields) => fields.object('properties').list('subnets', mostSubnets).flatMap(subnetLinks),
+  async complete(plane, { tx, id, fields, given, existing }) {
     const properties = fields.object('properties')
+    refuseReferences(properties, networkReferences)
     const space = properties.object('addressSpace')
-    const prefixes = readNetworks(space, 'addressPrefixes', space.texts('addressPrefixes'))
+    const prefixes = readNetworks(space, 'addressPrefixes', space.texts('addressPrefixes', 1_000))
     if (prefixes.length === 0 && fields.problems.length === 0) {
       fields.problem({
         code: 'InvalidAddressPrefixFormat',
@@ -36,9 +45,10 @@ export const virtualNetworks: NetworkKind = {
       })
     }
     // If omitted, the subnets are unchanged: clients that change tags do not send them.
-    const listed = properties.has('subnets') ? properties.list('subnets') : undefined
+    const listed = properties.has('subnets') ? properties.list('subnets', mostSubnets) : undefined
     const subnets =
       listed?.map((subnet) => readSubnet(subnet, id)) ?? (existing === undefined ? [] : subnetsOf(existing))
+    for (const [index, subnet] of (listed ?? []).entries()) await checkReferences(plane, tx, subnet, subnets[index]!)
     checkSubnets(fields, prefixes, subnets)
     const gone =
       existing === undefined
@@ -55,6 +65,37 @@ export const virtualNetworks: NetworkKind = {
   async assertUnused(_plane, tx, network) {
     for (const subnet of subnetsOf(network)) await assertSubnetUnused(tx, subnet)
   },
+}
+
+/** Rights that a subnet takes at what it names. */
+function subnetLinks(subnet: Fields): Link[] {
+  const id = subnet.object('properties').object('networkSecurityGroup').text('id')
+  return id === undefined ? [] : [{ id, action: 'Microsoft.Network/networkSecurityGroups/join/action' }]
+}
+
+/** What a subnet names exists, is locked against deletion, and has its effect; its id is stored as it was created. */
+async function checkReferences(plane: Plane, tx: Db, fields: Fields, { properties }: Subnet): Promise<void> {
+  const named = fields.object('properties')
+  const id = await checkReference(plane, tx, named.object('networkSecurityGroup'), 'networkSecurityGroups')
+  if (id === undefined) delete properties['networkSecurityGroup']
+  else properties['networkSecurityGroup'] = { id }
+  refuseReferences(named, subnetReferences)
+}
+
+const subnetReferences = ['routeTable', 'natGateway', 'serviceEndpointPolicies'] as const
+const networkReferences = ['ddosProtectionPlan', 'virtualNetworkPeerings'] as const
+
+/** References without effect are refused: to what is not offered, and so to nothing. */
+function refuseReferences(fields: Fields, names: readonly string[]): void {
+  for (const name of names) {
+    const given = fields.raw(name)
+    if (given === undefined || given === null || (Array.isArray(given) && given.length === 0)) continue
+    fields.unsupported(fields.at(name), `'${name}' is not offered.`, {
+      expected: `no ${name}`,
+      found: 'one',
+      remedy: 'Leave it out.',
+    })
+  }
 }
 
 function readNetworks(fields: Fields, name: string, texts: string[]): Cidr[] {
@@ -93,7 +134,7 @@ function readSubnet(fields: Fields, networkId: string): Subnet {
   const name = fields.text('name') ?? ''
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/.test(name)) throw invalidName(name)
   const properties = fields.object('properties')
-  const prefix = properties.text('addressPrefix') ?? properties.texts('addressPrefixes')[0] ?? ''
+  const prefix = properties.text('addressPrefix') ?? properties.texts('addressPrefixes', 1_000)[0] ?? ''
   readNetworks(properties, 'addressPrefix', [prefix])
   const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json
   return {
@@ -129,7 +170,8 @@ function checkSubnets(fields: Fields, prefixes: Cidr[], subnets: Subnet[]): void
     if (other !== undefined) {
       problem(
         'NetcfgSubnetRangesOverlap',
-        `Subnet '${subnet.name}' is not valid because its IP address range overlaps with that of an existing subnet '${other.subnet.name}'.`,
+        `Subnet '${subnet.name}' is not valid because its IP address range overlaps with that of an existing ` +
+          `subnet '${other.subnet.name}'.`,
       )
     }
   }
@@ -140,7 +182,9 @@ async function assertSubnetUnused(tx: Db, subnet: Subnet): Promise<void> {
   if (used === undefined) return
   throw new ServiceError({
     code: 'InUseSubnetCannotBeDeleted',
-    message: `Subnet ${subnet.name} is in use by ${used.owner} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet.`,
+    message:
+      `Subnet ${subnet.name} is in use by ${used.owner} and cannot be deleted. In order to delete the subnet, ` +
+      'delete all the resources within the subnet.',
     found: used.owner,
     remedy: 'Delete the network interfaces of the subnet first.',
   })
@@ -150,6 +194,7 @@ async function assertSubnetUnused(tx: Db, subnet: Subnet): Promise<void> {
 export const subnets: Children<Subnet> = {
   parent: type,
   kind: 'subnets',
+  members: subnetMembers,
   of: subnetsOf,
   write(network, fields, before) {
     const made = readSubnet(fields, network.id)
@@ -161,5 +206,7 @@ export const subnets: Children<Subnet> = {
     fields.assertSound()
     return { made, all }
   },
+  links: subnetLinks,
+  check: checkReferences,
   assertUnused: assertSubnetUnused,
 }

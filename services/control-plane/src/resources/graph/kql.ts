@@ -7,6 +7,8 @@ export type Expression =
   | { kind: 'member'; of: Expression; name: Expression }
   | { kind: 'call'; name: string; args: Expression[] }
   | { kind: 'binary'; operator: string; left: Expression; right: Expression }
+  /** Joined by `and` (every) or `or` (some). */
+  | { kind: 'every' | 'some'; of: Expression[] }
   | { kind: 'in'; left: Expression; negated: boolean; folded: boolean; values: Expression[] }
 
 export interface Named {
@@ -16,8 +18,7 @@ export interface Named {
 
 export type Step =
   | { kind: 'where'; test: Expression }
-  | { kind: 'extend' | 'project' | 'distinct'; columns: Named[] }
-  | { kind: 'project-away'; names: string[] }
+  | { kind: 'project'; columns: Named[] }
   | { kind: 'summarize'; results: Named[]; by: Named[] }
   | { kind: 'count' }
   | { kind: 'order'; by: { value: Expression; descending: boolean }[] }
@@ -47,8 +48,15 @@ interface Token {
   text: string
 }
 
-const pattern =
-  /\s+|\/\/[^\n]*|(?<text>@?'(?:[^'\\]|\\.)*'|@?"(?:[^"\\]|\\.)*")|(?<number>\d+(?:\.\d+)?)|(?<word>[A-Za-z_][A-Za-z0-9_]*)|(?<sign>=~|!~|==|!=|<=|>=|[|,()[\].=<>!*~-])/y
+const pattern = new RegExp(
+  [
+    String.raw`\s+|\/\/[^\n]*`,
+    String.raw`(?<text>@?'(?:[^'\\]|\\.)*'|@?"(?:[^"\\]|\\.)*")`,
+    String.raw`(?<number>\d+(?:\.\d+)?)|(?<word>[A-Za-z_][A-Za-z0-9_]*)`,
+    String.raw`(?<sign>=~|!~|==|!=|<=|>=|[|,()[\].=<>!*~-])`,
+  ].join('|'),
+  'y',
+)
 
 function tokensOf(query: string): Token[] {
   if (query.length > lengthLimit)
@@ -74,7 +82,7 @@ function textOf(token: string): string {
 }
 
 /** Operators between two values, in any case. */
-const words = ['contains', 'contains_cs', 'has', 'startswith', 'endswith']
+const words = ['contains', 'has', 'startswith', 'endswith']
 const signs = ['==', '!=', '=~', '!~', '<', '<=', '>', '>=']
 
 /** Parses a query. @throws ServiceError InvalidQuery */
@@ -103,7 +111,7 @@ class Parser {
   }
 
   #startsStep(word: string): boolean {
-    return ['where', 'extend', 'project', 'distinct', 'summarize', 'count', 'order', 'sort', 'take', 'limit', 'top'].includes(word.toLowerCase()) // prettier-ignore
+    return ['where', 'project', 'summarize', 'count', 'order', 'sort', 'take', 'limit'].includes(word.toLowerCase())
   }
 
   #step(): Step {
@@ -111,13 +119,8 @@ class Parser {
     switch (name) {
       case 'where':
         return { kind: 'where', test: this.#expression() }
-      case 'extend':
-      case 'distinct':
-        return { kind: name, columns: this.#named() }
       case 'project':
-        if (!this.#takes('-')) return { kind: 'project', columns: this.#named() }
-        if (this.#word().toLowerCase() !== 'away') this.#fail('project-away')
-        return { kind: 'project-away', names: this.#named().map((each) => each.name) }
+        return { kind: 'project', columns: this.#named() }
       case 'summarize':
         return this.#summarize()
       case 'count':
@@ -130,7 +133,7 @@ class Parser {
       case 'limit':
         return { kind: 'take', count: this.#number() }
       default:
-        return this.#fail('where, extend, project, project-away, distinct, summarize, count, order by, take or limit')
+        return this.#fail('where, project, summarize, count, order by, take or limit')
     }
   }
 
@@ -146,6 +149,8 @@ class Parser {
     do {
       const [first, second] = [this.#peek(), this.#tokens[this.#at + 1]]
       if (first?.kind === 'word' && second?.text === '=') {
+        // Assigned to a row, it would be its prototype.
+        if (first.text === '__proto__') this.#fail('another name of a column')
         this.#at += 2
         all.push({ name: first.text, value: this.#expression() })
       } else {
@@ -170,16 +175,16 @@ class Parser {
   #expression(): Expression {
     this.#depth += 1
     if (this.#depth > depthLimit) this.#fail(`at most ${depthLimit} levels`)
-    let left = this.#and()
-    while (this.#takesWord('or')) left = { kind: 'binary', operator: 'or', left, right: this.#and() }
+    const expression = this.#joined('some', 'or', () => this.#joined('every', 'and', () => this.#comparison()))
     this.#depth -= 1
-    return left
+    return expression
   }
 
-  #and(): Expression {
-    let left = this.#comparison()
-    while (this.#takesWord('and')) left = { kind: 'binary', operator: 'and', left, right: this.#comparison() }
-    return left
+  /** A list, not a tree: evaluating a chain of thousands takes no stack. */
+  #joined(kind: 'every' | 'some', word: string, next: () => Expression): Expression {
+    const of = [next()]
+    while (this.#takesWord(word)) of.push(next())
+    return of.length === 1 ? of[0]! : { kind, of }
   }
 
   #comparison(): Expression {
@@ -206,7 +211,8 @@ class Parser {
 
   #value(): Expression {
     let value = this.#primary()
-    for (;;) {
+    for (let members = 0; ; members++) {
+      if (members > depthLimit) this.#fail(`at most ${depthLimit} levels`)
       if (this.#takes('.')) value = { kind: 'member', of: value, name: { kind: 'literal', value: this.#word() } }
       else if (this.#takes('[')) {
         value = { kind: 'member', of: value, name: this.#expression() }

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Booted, BootRequest } from '../../instances/boot.ts'
 import { deferred } from '../../instances/deferred.ts'
 import type { GuestEnd } from '../../qemu/vm-process.ts'
-import { exampleSpec } from '../../testing.ts'
+import { exampleSpec } from '@strongroom/paravisor/testing'
 import { CarriedGuest, type GuestServices } from './carried-guest.ts'
 import { PeerRecords } from './peer-records.ts'
 import type { VmPeer } from './vm-peer.ts'
@@ -45,7 +45,7 @@ function powerOn(request: BootRequest): Booted {
 
 const order: VmOrder = { vmId: exampleSpec.vmId, epoch: 3, wanted: 'Running', run: 1, spec: exampleSpec, record: {} }
 
-async function running(): Promise<CarriedGuest> {
+async function running(first: VmOrder = order): Promise<CarriedGuest> {
   const logger = createLogger({ level: 'silent' })
   const post = async (_path: string, { status }: { status?: { power: { state: string } } }): Promise<object> => {
     if (isAway) throw new ServiceError({ code: 'PeerUnreachable', message: 'away' })
@@ -54,8 +54,8 @@ async function running(): Promise<CarriedGuest> {
   }
   const store = new PeerRecords({ vmId: order.vmId, epoch: order.epoch, post } as unknown as VmPeer, logger)
   const services = { store, disks: { close: () => {} }, clock: systemClock, logger, stateDir: '/nowhere', silicon: {} }
-  const guest = new CarriedGuest(services as unknown as GuestServices, order)
-  guest.follow(order)
+  const guest = new CarriedGuest(services as unknown as GuestServices, first)
+  guest.follow(first)
   await expect.poll(() => events.at(-1)).toBe('is reported as Ready')
   events = []
   return guest
@@ -65,6 +65,29 @@ beforeEach(() => {
   events = []
   isAway = false
   fakes.boot.mockReset().mockImplementation(async (request: BootRequest) => powerOn(request))
+})
+
+describe('the record that another host left of a guest', () => {
+  it.each<[string, object]>([
+    ['a port with QEMU’s options', { sshPort: '2222,hostfwd=tcp::1-:22' }],
+    ['a port out of range', { sshPort: 65_536 }],
+    ['a key that is a path', { identity: { akSpki: '../../key', ekSpki: '' } }],
+    ['a register without a digest', { sealedTo: { '7': 'a,b=c' } }],
+    ['a volume of two lines', { volume: `${'a'.repeat(64)}\n` }],
+    ['a member that records lack', { surplus: 1 }],
+  ])('starts nothing with %s (attack W47)', async (_, record) => {
+    const services = { clock: systemClock, logger: createLogger({ level: 'silent' }), stateDir: '/nowhere' }
+    const guest = new CarriedGuest(services as unknown as GuestServices, order)
+    guest.follow({ ...order, record: record as NonNullable<VmOrder['record']> })
+    await expect(guest.setDataDisks([])).rejects.toMatchObject({ code: 'InstanceNotFound' })
+    expect(fakes.boot).not.toHaveBeenCalled()
+  })
+
+  it('does not choose the next host’s port', async () => {
+    const guest = await running({ ...order, record: { sshPort: 4444 } })
+    expect(fakes.boot.mock.calls[0]?.[0]).toMatchObject({ record: expect.not.objectContaining({ sshPort: 4444 }) })
+    await guest.shutDown()
+  })
 })
 
 describe('a guest whose host is stopped', () => {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AttachedDisk, VmOrder } from '@strongroom/contract'
-import type { Logger } from '@strongroom/platform'
+import { carriedRecord } from '@strongroom/contract/wires'
+import { read, type Logger } from '@strongroom/platform'
 import { notFound } from '../../instances/errors.ts'
 import { Instance } from '../../instances/instance.ts'
 import type { InstanceRecord } from '../../instances/record.ts'
@@ -97,8 +98,9 @@ export class CarriedGuest {
     if (spec === undefined) throw new TypeError('an order has no specification of the guest')
     if (record === undefined) return await Instance.create(this.#services, spec)
     const since = this.#services.clock.now().toISOString()
-    const { dataDisks: _before, ...last } = record as Partial<InstanceRecord>
-    const { provisioning = { state: 'Succeeded', steps: [] }, ...kept } = last
+    // Another host wrote it, and nobody vouches for it: its shape is checked, and this host chooses its own port.
+    const last = read(carriedRecord, record, { code: 'InvalidRequestContent', subject: 'The record of the last host' })
+    const { dataDisks: _before, sshPort: _port, provisioning = { state: 'Succeeded', steps: [] }, ...kept } = last
     const disks = dataDisks.length > 0 && { dataDisks }
     const power: InstanceRecord['power'] = { state: 'Stopped', since, steps: [] }
     return new Instance(this.#services, {

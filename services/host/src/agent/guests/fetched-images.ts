@@ -3,7 +3,8 @@ import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageManifest } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { findImage, imageDirectory, imageFiles, imagesDirectory } from '../../image/catalog.ts'
+import { findImage, imageDirectory, imagesDirectory } from '../../image/catalog.ts'
+import { imageFiles } from '@strongroom/paravisor/expected'
 import type { HostIdentity } from '../host-identity.ts'
 import { openFleetStream } from './fleet-stream.ts'
 
@@ -79,12 +80,11 @@ async function fetchFile(
 }
 
 const changed = (name: string, expected: string, found: string): ServiceError =>
-  ServiceError.relayed(
-    {
-      code: 'ImageChanged',
-      message: `The file ${name} of an image does not match its digest; it is not used.`,
-      target: name,
-      innererror: { expected, found, remedy: 'Build or import the image again on the server.' },
-    },
-    409,
-  )
+  new ServiceError({
+    code: 'ImageChanged',
+    message: `The file ${name} of an image does not match its digest; it is not used.`,
+    target: name,
+    expected,
+    found,
+    remedy: 'Build or import the image again on the server.',
+  })

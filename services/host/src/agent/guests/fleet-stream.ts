@@ -27,7 +27,13 @@ export async function openFleetStream(identity: HostIdentity, path: string): Pro
   })
   socket.setTimeout(answerMs, () => socket.destroy(new Error('no answer')))
   try {
-    const lines = [`GET ${path} HTTP/1.1`, `host: ${fleetHost}`, 'connection: upgrade', `upgrade: ${fleetStream}`, `${releaseStepHeader}: ${releaseStep}`] // prettier-ignore
+    const lines = [
+      `GET ${path} HTTP/1.1`,
+      `host: ${fleetHost}`,
+      'connection: upgrade',
+      `upgrade: ${fleetStream}`,
+      `${releaseStepHeader}: ${releaseStep}`,
+    ]
     socket.write(`${lines.join('\r\n')}\r\n\r\n`)
     await answered(socket)
     socket.setTimeout(0)

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { FleetInstallation, HostAnswer, HostCall, ImageManifest, VmOrder } from '@strongroom/contract'
-import { commandRequest } from '@strongroom/contract/wires'
+import { commandRequest, quoteChallenge } from '@strongroom/contract/wires'
 import { createSealer, joinStreams, toErrorBody, type Clock, type Logger } from '@strongroom/platform'
 import { parseDataDisks, readBody } from '../../http/spec.ts'
 import { notFound, notReady } from '../../instances/errors.ts'
@@ -19,7 +19,7 @@ import { openFleetStream } from './fleet-stream.ts'
 import { startGuestRelay } from './guest-relay.ts'
 import { PeerDisks } from './peer-disks.ts'
 import { PeerRecords } from './peer-records.ts'
-import { noTokens, peerAuthority, peerMeasurements, peerSilicon, peerWire } from './peer-services.ts'
+import { noTokens, peerAuthority, peerDocuments, peerMeasurements, peerSilicon, peerWire } from './peer-services.ts'
 import { vmPeer } from './vm-peer.ts'
 
 interface Parts {
@@ -105,10 +105,14 @@ export class GuestCarrier implements Carrier {
       if (rest === 'serial-log')
         return { status: 200, type: 'text/plain', body: (await readSerialLog(instance.serialLog)).toString('utf8') }
       if (rest === 'ssh') return await this.#joinSsh(call, instance)
+      if (rest === 'fresh-quote') {
+        const quote = await instance.agent().challenges.ask(readBody(quoteChallenge, call.body))
+        return { status: 200, type: 'application/json', body: JSON.stringify(quote) }
+      }
       const [what, id = ''] = rest.split('/')
       if (what !== 'commands') throw notFound(call.vmId)
       const status =
-        call.method === 'POST' ? instance.command(readBody(commandRequest, call.body)) : instance.findCommand(id)
+        call.method === 'POST' ? instance.agent().submit(readBody(commandRequest, call.body)) : instance.findCommand(id)
       if (status === undefined) throw notFound(id)
       return { status: 200, type: 'application/json', body: JSON.stringify(status) }
     } catch (error) {
@@ -139,7 +143,9 @@ export class GuestCarrier implements Carrier {
   }
 
   #begin(order: VmOrder): void {
-    const guest = new CarriedGuest(this.#servicesFor(order), order)
+    const services = this.#servicesFor(order)
+    const guest = new CarriedGuest(services, order)
+    services.store.bootNumber = () => guest.instance?.status().bootNumber
     this.#guests.set(order.vmId, guest)
     void (this.#ending.get(order.vmId) ?? Promise.resolve()).then(() => guest.follow(order))
   }
@@ -182,6 +188,7 @@ export class GuestCarrier implements Carrier {
       wire: peerWire(peer),
       tokens: noTokens,
       authority: peerAuthority(peer, authority),
+      documents: peerDocuments(peer),
       silicon: peerSilicon(peer, { simulated: true, amd: [], intel: [] }),
       store: new PeerRecords(peer, logger),
       disks: new PeerDisks(peer, this.#images),

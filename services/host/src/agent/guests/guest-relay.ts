@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { callerAddress } from '@strongroom/platform'
 import { guestAddress } from '../../network/guest-address.ts'
 import type { HostIdentity } from '../host-identity.ts'
 import { openFleetStream } from './fleet-stream.ts'
@@ -11,8 +12,9 @@ export async function startGuestRelay(o: {
   carried: () => Iterable<{ vmId: string; epoch: number }>
 }): Promise<{ port: number; close(): Promise<void> }> {
   const door = streamDoor(async (socket) => {
-    // Guests' connections come from an address per VM.
-    const vm = [...o.carried()].find(({ vmId }) => guestAddress(vmId) === socket.remoteAddress)
+    // This process makes guests' connections, from an address per VM: other local programs speak for none.
+    const caller = callerAddress(socket)
+    const vm = [...o.carried()].find(({ vmId }) => guestAddress(vmId) === caller)
     if (vm === undefined) throw new Error('no guest of this host')
     return await openFleetStream(o.identity(), `/guest/${vm.vmId}/${vm.epoch}`)
   })

@@ -13,6 +13,8 @@ export class PeerRecords implements InstanceRecords {
   readonly #logger: Logger
   /** The start that the saved state refers to. */
   run = 0
+  /** What the guest names its boot by, while it runs. */
+  bootNumber: () => string | undefined = () => undefined
   #last: object | undefined
   #evidence: AnyBootEvidence | undefined
   #isNewEvidence = false
@@ -35,8 +37,11 @@ export class PeerRecords implements InstanceRecords {
 
   /** Reaches the control plane once it answers; the VM does not wait for it. */
   async save(record: InstanceRecord): Promise<void> {
-    const { spec: _spec, power: _power, provisioning, ...kept } = record
-    this.#last = structuredClone({ run: this.run, status: toStatus(record), record: { ...kept, provisioning } })
+    // Another host has no use for this one's port.
+    const { spec: _spec, power: _power, sshPort: _port, provisioning, ...kept } = record
+    const bootNumber = this.bootNumber()
+    const status = { ...toStatus(record), ...(bootNumber !== undefined && { bootNumber }) }
+    this.#last = structuredClone({ run: this.run, status, record: { ...kept, provisioning } })
     void this.sent()
     return await Promise.resolve()
   }

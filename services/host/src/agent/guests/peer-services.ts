@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { CarriedCertificate, CarriedKey, CarriedSilicon, Tee } from '@strongroom/contract'
-import { bootRegisters } from '@strongroom/evidence/expected'
+import type { AttestedDocument, CarriedCertificate, CarriedKey, CarriedSilicon, Tee } from '@strongroom/contract'
+import { parseJws } from '@strongroom/evidence'
+import { bootRegisters, parseImageMeasurements } from '@strongroom/evidence/expected'
 import type { InstallationAuthority, TokenSource, WireClient, WireResponse } from '@strongroom/platform'
 import type { AmdEndorsements, TdxPlatform } from '@strongroom/silicon'
 import { decodeBytes } from '../../home/bytes.ts'
 import type { HostServices } from '../../instances/services.ts'
-import type { DistantSilicon, HardwareReport, LaunchedVm } from '../../paravisor/silicon.ts'
+import type { AttestedDocuments } from '../../network/attested-document.ts'
+import type { DistantSilicon, HardwareReport, LaunchedVm } from '@strongroom/paravisor'
 import type { VmPeer } from './vm-peer.ts'
 
 /** Services of the installation: the control plane calls them for the peer's VM. */
@@ -25,7 +27,6 @@ export const noTokens: TokenSource = { token: async () => await Promise.resolve(
 const usages: Record<string, CarriedKey['usage']> = {
   digitalSignature: 'attestationKey',
   keyEncipherment: 'endorsementKey',
-  emailProtection: 'documents',
 }
 
 export const peerAuthority = (peer: VmPeer, caPem: string): InstallationAuthority => ({
@@ -40,10 +41,22 @@ export const peerAuthority = (peer: VmPeer, caPem: string): InstallationAuthorit
   },
 })
 
+/** Signed by the server, about the VM as the server knows it. */
+export const peerDocuments = (peer: VmPeer): AttestedDocuments => ({
+  document: async ({ nonce }) =>
+    await peer.post<AttestedDocument>('/document', { ...(nonce !== undefined && { nonce }) }),
+})
+
 export const peerMeasurements = (peer: VmPeer): HostServices['measurements'] => ({
   predicting: async (image, { registers, secureBoot }) => {
     const hex = Object.fromEntries(bootRegisters.map((index) => [index, Buffer.from(registers[index]).toString('hex')]))
-    return (await peer.post<{ jws: string }>('/measurements', { image: image.id, registers: hex, secureBoot })).jws
+    const boot = { registers: hex, secureBoot }
+    return (await peer.post<{ jws?: string }>('/measurements', { image: image.id, boot })).jws
+  },
+  // By the server's word, over a connection to nobody else: the key that signs is the server's.
+  of: async (image) => {
+    const { jws = '' } = await peer.post<{ jws?: string }>('/measurements', { image: image.id })
+    return parseImageMeasurements(parseJws(jws).payload)
   },
 })
 
@@ -78,7 +91,12 @@ async function launch(
 ): Promise<LaunchedVm> {
   const { tee, vCPUs } = o
   const firmware = createHash('sha256').update(o.firmware).digest('hex')
-  const { launch: id, measurement } = await ask<{ launch: string; measurement: string }>({ ask: 'launch', tee, vCPUs, firmware }) // prettier-ignore
+  const { launch: id, measurement } = await ask<{ launch: string; measurement: string }>({
+    ask: 'launch',
+    tee,
+    vCPUs,
+    firmware,
+  })
   return {
     tee,
     measurement,

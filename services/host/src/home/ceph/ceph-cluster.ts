@@ -138,7 +138,9 @@ export class CephCluster {
         waiting.get(answer.id)?.(answer)
         waiting.delete(answer.id)
       })
-      void process.exited.then(() => ended({ errno: 5, message: said.trim().split('\n').at(-1) || 'the connection ended' })) // prettier-ignore
+      void process.exited.then(() =>
+        ended({ errno: 5, message: said.trim().split('\n').at(-1) || 'the connection ended' }),
+      )
     })
     connected.then(
       () => this.#logger.info({ pool }, 'connected to Ceph'),

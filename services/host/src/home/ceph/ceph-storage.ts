@@ -91,7 +91,12 @@ export class CephStorage implements StorageBackend {
     const user = userOf(unit)
     const image = imageOf(unit)
     const caps = capsOf(this.#cluster.pool, image.namespace)
-    const created = await this.#cluster.command({ prefix: 'auth get-or-create', entity: `client.${user}`, caps, format: 'json' }) // prettier-ignore
+    const created = await this.#cluster.command({
+      prefix: 'auth get-or-create',
+      entity: `client.${user}`,
+      caps,
+      format: 'json',
+    })
     const [{ key = '' } = {}] = JSON.parse(created) as { key?: string }[]
     const { monitors } = await this.#cluster.identity()
     return { monitors, pool: this.#cluster.pool, ...image, user, key }
@@ -151,7 +156,12 @@ export class CephStorage implements StorageBackend {
     const answers = await this.#cluster.everyMonitor({ prefix: 'sessions', format: 'json' })
     const sessions = answers.flatMap((answer) => JSON.parse(answer) as MonitorSession[])
     const own = sessions.filter(({ entity_name: name }) => name === `client.${userOf(unit)}`)
-    return [...new Set([...watching, ...own.flatMap(({ addrs }) => addrs.addrvec.map(({ addr, nonce }) => `${addr}/${nonce}`))])] // prettier-ignore
+    return [
+      ...new Set([
+        ...watching,
+        ...own.flatMap(({ addrs }) => addrs.addrvec.map(({ addr, nonce }) => `${addr}/${nonce}`)),
+      ]),
+    ]
   }
 
   async #openedAt(vmId: string, epoch: number): Promise<Opened> {

@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process'
-import { createCipheriv, createHash, createHmac, createPrivateKey, generateKeyPairSync, pbkdf2Sync, X509Certificate } from 'node:crypto' // prettier-ignore
+import {
+  createCipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  generateKeyPairSync,
+  pbkdf2Sync,
+  X509Certificate,
+} from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,12 +40,35 @@ afterAll(async () => await rm(folder, { recursive: true, force: true }))
 /** A file written by OpenSSL. */
 async function exported(password: string, ...options: string[]): Promise<Uint8Array> {
   const out = join(folder, 'out.pfx')
-  await run('openssl', ['pkcs12', '-export', '-in', 'cert.pem', '-inkey', 'key.pem', '-out', out, '-passout', `pass:${password}`, ...options], { cwd: folder }) // prettier-ignore
+  await run(
+    'openssl',
+    [
+      'pkcs12',
+      '-export',
+      '-in',
+      'cert.pem',
+      '-inkey',
+      'key.pem',
+      '-out',
+      out,
+      '-passout',
+      `pass:${password}`,
+      ...options,
+    ],
+    { cwd: folder },
+  )
   return Uint8Array.from(await readFile(out))
 }
 
 const keyDigest = (der: Uint8Array): string =>
-  createHash('sha256').update(createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'der' })).digest('hex') // prettier-ignore
+  createHash('sha256')
+    .update(
+      createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' }).export({
+        type: 'pkcs8',
+        format: 'der',
+      }),
+    )
+    .digest('hex')
 
 describe('PKCS#12', () => {
   it('is read by OpenSSL as it is written, and read back', async () => {
@@ -49,7 +80,10 @@ describe('PKCS#12', () => {
     expect(keyDigest(createPrivateKey(stdout).export({ type: 'pkcs8', format: 'der' }))).toBe(keyDigest(pkcs8))
     expect(new X509Certificate(stdout).raw.equals(cer)).toBe(true)
     const read = await readPkcs12(file, '')
-    expect([read.keys.map(keyDigest), read.certificates.map((each) => Buffer.from(each))]).toEqual([[keyDigest(pkcs8)], [cer]]) // prettier-ignore
+    expect([read.keys.map(keyDigest), read.certificates.map((each) => Buffer.from(each))]).toEqual([
+      [keyDigest(pkcs8)],
+      [cer],
+    ])
     expect((await readPkcs12(await writePkcs12({ key: undefined, certificates: [cer] }), '')).keys).toEqual([])
   })
 
@@ -82,7 +116,14 @@ describe('PKCS#12', () => {
     const data = (content: Uint8Array): Uint8Array => sequence(oid(oids.data), tagged(0, octetString(content)))
     const safe = sequence(...o.parts)
     const salt = new Uint8Array(8)
-    const key = await derive({ digest: 'sha256', password: passwordBytes('x'), salt, iterations: 1, purpose: purposes.mac, bytes: 32 }) // prettier-ignore
+    const key = await derive({
+      digest: 'sha256',
+      password: passwordBytes('x'),
+      salt,
+      iterations: 1,
+      purpose: purposes.mac,
+      bytes: 32,
+    })
     const mac = new Uint8Array(o.macBytes ?? 32)
     mac.set(createHmac('sha256', key).update(safe).digest().subarray(0, mac.length))
     return sequence(

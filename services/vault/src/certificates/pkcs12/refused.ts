@@ -1,5 +1,5 @@
 import type { ServiceError } from '@strongroom/platform'
-import { badParameter } from '../../errors.ts'
+import { badParameter } from '../../core/errors.ts'
 
 /** @param what for example `is encrypted by RC2`; never part of the file's content */
 export const badFile = (what: string, expected: string): ServiceError =>

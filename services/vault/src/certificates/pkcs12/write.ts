@@ -27,7 +27,14 @@ export async function writePkcs12(o: { key: Uint8Array | undefined; certificates
   const keys = o.key === undefined ? [] : [sequence(oid(oids.shroudedKeyBag), tagged(0, shrouded(o.key)), attributes)]
   const safe = sequence(data(sequence(...keys, ...certificates)))
   const salt = randomBytes(16)
-  const key = await derive({ digest: 'sha256', password: passwordBytes(password), salt, iterations, purpose: purposes.mac, bytes: 32 }) // prettier-ignore
+  const key = await derive({
+    digest: 'sha256',
+    password: passwordBytes(password),
+    salt,
+    iterations,
+    purpose: purposes.mac,
+    bytes: 32,
+  })
   const mac = createHmac('sha256', key).update(safe).digest()
   return sequence(
     integer(3),

@@ -198,6 +198,7 @@ function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseW
     remedy:
       able.length === 0
         ? 'Create a key that is not exportable, or use a token with both mechanisms.'
-        : 'Use a token that supports it, or accept that the AES key of a release is created in the service’s memory: "transportKey": "memory" in the keystore’s configuration.',
+        : 'Use a token that supports it, or accept that the AES key of a release is created in the service’s ' +
+          'memory: "transportKey": "memory" in the keystore’s configuration.',
   })
 }

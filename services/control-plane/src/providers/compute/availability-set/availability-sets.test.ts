@@ -37,7 +37,9 @@ describeStores('an availability set', (store) => {
       const { operation } = await plane.run('PUT', vmPath('vm1'), inSet('vm1', setPath('SET1')))
       expect(operation.status).toBe('Succeeded')
       expect((await plane.send('GET', vmPath('vm1'))).body.properties.availabilitySet).toEqual({ id: setPath('set1') })
-      expect((await plane.send('GET', setPath('set1'))).body.properties.virtualMachines).toEqual([{ id: vmPath('vm1') }]) // prettier-ignore
+      expect((await plane.send('GET', setPath('set1'))).body.properties.virtualMachines).toEqual([
+        { id: vmPath('vm1') },
+      ])
 
       const used = await plane.send('DELETE', setPath('set1'))
       expect([used.status, used.body.error.code]).toEqual([409, 'OperationNotAllowed'])
@@ -115,7 +117,9 @@ describeStores('an availability set', (store) => {
       }
       expect((await plane.send('PUT', role, { properties })).status).toBeLessThan(300)
       const assignment = `${group}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`
-      await plane.send('PUT', assignment, { properties: { roleDefinitionId: role, principalId: outsider, principalType: 'ServicePrincipal' } }) // prettier-ignore
+      await plane.send('PUT', assignment, {
+        properties: { roleDefinitionId: role, principalId: outsider, principalType: 'ServicePrincipal' },
+      })
       const refused = await plane.send('PUT', vmPath('vm1'), inSet('vm1', setPath('set1')), { as: outsider })
       expect([refused.status, refused.body.error.code]).toEqual([403, 'LinkedAuthorizationFailed'])
       expect((await plane.send('PUT', vmPath('vm1'), vmRequest('vm1'), { as: outsider })).status).toBe(201)

@@ -7,6 +7,7 @@ import type { Plane } from '../../../plane.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
 import { assertSameLocation } from '../../../types/conflicts.ts'
 import { insertResource } from '../../../types/creation.ts'
+import { members } from '../../../types/members.ts'
 import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { sizeView } from '../size/catalog.ts'
@@ -16,20 +17,38 @@ import { availabilitySetType, membersOf } from './set-model.ts'
 /** VMs meant to replace each other. */
 export const availabilitySets: ResourceType = {
   spelling: availabilitySetType,
+  members: members(
+    { location: 'honoured', sku: { name: 'honoured' } },
+    {
+      platformFaultDomainCount: 'honoured',
+      platformUpdateDomainCount: 'honoured',
+      proximityPlacementGroup: 'honoured',
+      // The sets that VMs name.
+      virtualMachines: 'shown',
+      statuses: 'shown',
+    },
+  ),
   name: computeName,
   view,
   create,
   change,
   reads: {
     vmSizes: async (_plane, _request, { location }) =>
-      ok({ value: allSizes().filter((size) => isOffered(size, location)).map(sizeView) }), // prettier-ignore
+      ok({
+        value: allSizes()
+          .filter((size) => isOffered(size, location))
+          .map(sizeView),
+      }),
   },
   assertUnused,
 }
 
 async function view(plane: Plane, set: Resource): Promise<Record<string, unknown>> {
   const virtualMachines = (await membersOf(plane, set)).map(({ id }) => ({ id }))
-  return resourceView({ ...set, body: { ...set.body, properties: { ...set.body.properties, virtualMachines } } }, availabilitySetType) // prettier-ignore
+  return resourceView(
+    { ...set, body: { ...set.body, properties: { ...set.body.properties, virtualMachines } } },
+    availabilitySetType,
+  )
 }
 
 interface SetRequest {
@@ -106,10 +125,15 @@ async function assertUnused(plane: Plane, tx: Db, set: Resource): Promise<void> 
   throw new ServiceError({
     code: 'OperationNotAllowed',
     status: 409,
-    message: `Availability Set '${set.name}' cannot be deleted. Before deleting an Availability Set please ensure that it does not contain any VM.`,
+    message:
+      `Availability Set '${set.name}' cannot be deleted. Before deleting an Availability Set please ensure that it ` +
+      'does not contain any VM.',
     target: set.id,
     expected: 'a set without VMs',
-    found: members.map(({ name }) => name).join(', ').slice(0, 400), // prettier-ignore
+    found: members
+      .map(({ name }) => name)
+      .join(', ')
+      .slice(0, 400),
     remedy: 'Delete its VMs first.',
   })
 }

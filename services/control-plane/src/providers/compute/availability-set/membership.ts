@@ -28,7 +28,8 @@ function membershipProblems(r: VmRequest, set: Resource): Problem[] {
     problems.push({
       code: 'BadRequest',
       message:
-        'Virtual Machine cannot be created because both Availability Zone and Availability Set were specified. Deploying an Availability Set to an Availability Zone isn’t supported.',
+        'Virtual Machine cannot be created because both Availability Zone and Availability Set were specified. ' +
+        'Deploying an Availability Set to an Availability Zone isn’t supported.',
       target,
       expected: 'a zone or an availability set',
       found: `zone ${r.zones.join(', ')} and ${set.name}`,
@@ -39,7 +40,9 @@ function membershipProblems(r: VmRequest, set: Resource): Problem[] {
       code: 'OperationNotAllowed',
       status: 409,
       message:
-        'Addition of a managed disk VM to non-managed Availability Set or addition of an unmanaged (blob based) disk VM to managed Availability Set is not supported. Please create an Availability Set with \'managed\' property set in order to add a managed disk VM to it.', // prettier-ignore
+        'Addition of a managed disk VM to non-managed Availability Set or addition of an unmanaged (blob based) ' +
+        "disk VM to managed Availability Set is not supported. Please create an Availability Set with 'managed' " +
+        'property set in order to add a managed disk VM to it.',
       target,
       expected: 'a set with the SKU Aligned',
       found: 'Classic',

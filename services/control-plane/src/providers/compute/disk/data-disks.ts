@@ -6,31 +6,29 @@ import { keyOf } from '../../../arm/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
 import type { DiskCopies } from './disk-copies.ts'
+import { refuseRestore } from './disk-members.ts'
 import { requireWhole } from './disk-placement.ts'
 import { diskBody } from './stored/disk-body.ts'
 import type { StoredDisk, StoredDiskInternal } from './stored/stored-disk.ts'
 import type { Size } from '../size/sizes.ts'
 import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/vm-model.ts'
 import { readDiskSize } from './disk-size.ts'
+import { mostOfVm } from '../size/sizes.ts'
 
 export type DiskInternal = StoredDiskInternal
 
 /** The data disks requested for a VM, without those to be detached. */
 export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[] {
   if (!storage.has('dataDisks')) return existing
-  return storage.list('dataDisks').flatMap((disk, index): DataDisk[] => {
+  return storage.list('dataDisks', mostOfVm).flatMap((disk, index): DataDisk[] => {
     if (disk.flag('toBeDetached') === true) return []
     const managed = disk.object('managedDisk')
     const lun = disk.integer('lun', 0, 63) ?? index
     const createOption = disk.oneOf('createOption', ['Attach', 'Empty', 'Copy', 'Restore']) ?? 'Attach'
     const wanted = disk.text('name')
-    const asked = createOption === 'Empty' || createOption === 'Attach' ? undefined : disk.object('sourceResource').text('id') // prettier-ignore
-    // A repeated request means the disk that the first one created, not another one in its place.
-    const made = createOption === 'Attach' ? undefined : existing.find((each) => each.lun === lun)
-    const isSame = (text: string | undefined, is: string): boolean => text === undefined || keyOf(text) === keyOf(is)
-    const same = made !== undefined && isSame(wanted, made.name) && isSame(asked, made.source ?? '') ? made : undefined
-    const id = managed.text('id') ?? same?.id
-    const source = asked ?? same?.source
+    const { id, source } = identityOf(disk, { createOption, before: existing.find((each) => each.lun === lun) })
+    // Those that an earlier release made stay as they are.
+    if (createOption === 'Restore' && id === undefined) refuseRestore(disk)
     const sizeGiB = readDiskSize(disk)
     return [
       {
@@ -48,6 +46,30 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
   })
 }
 
+/** A repeated request means the disk that the first one created, not another one in its place. */
+function identityOf(
+  disk: Fields,
+  { createOption, before }: { createOption: DataDisk['createOption']; before: DataDisk | undefined },
+): { id: string | undefined; source: string | undefined } {
+  const [wanted, asked] = [disk.text('name'), disk.object('sourceResource').text('id')]
+  const isSame = (text: string | undefined, is = ''): boolean => text === undefined || keyOf(text) === keyOf(is)
+  const made = createOption === 'Attach' ? undefined : before
+  const same = made !== undefined && isSame(wanted, made.name) && isSame(asked, made.source) ? made : undefined
+  const id = disk.object('managedDisk').text('id') ?? same?.id
+  if (!/Copy|Restore/.test(createOption) && !isSame(asked, before?.source))
+    refuseIdle(disk, 'sourceResource', `createOption ${createOption}`)
+  if (id !== undefined && !isSame(wanted, id.split('/').at(-1)))
+    refuseIdle(disk, 'name', 'the disk that managedDisk.id names')
+  return { id, source: asked ?? same?.source }
+}
+
+const refuseIdle = (disk: Fields, name: string, beside: string): void =>
+  disk.unsupported(disk.at(name), `'${name}' has no effect with ${beside}, so it is not accepted.`, {
+    expected: `no ${name}`,
+    found: name,
+    remedy: `Omit ${name}.`,
+  })
+
 const target = 'properties.storageProfile.dataDisks'
 
 /** Slots and number; the disks themselves are checked in the transaction that attaches them. */
@@ -58,7 +80,9 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
   const twice = luns.find((lun, index) => luns.indexOf(lun) !== index)
   const ids = disks.flatMap(({ id }) => (id === undefined ? [] : [keyOf(id)]))
   const doubled = ids.find((id, index) => ids.indexOf(id) !== index)
-  const sourceless = disks.find(({ id, createOption, source }) => id === undefined && source === undefined && /Copy|Restore/.test(createOption)) // prettier-ignore
+  const sourceless = disks.find(
+    ({ id, createOption, source }) => id === undefined && source === undefined && createOption === 'Copy',
+  )
   const nameless = disks.find((disk) => disk.createOption === 'Attach' && disk.id === undefined)
   return [
     ...(twice === undefined
@@ -78,7 +102,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
           problem(
             "Required parameter 'dataDisk.sourceResource.id' is missing (null).",
             sourceless.createOption,
-            sourceless.createOption === 'Copy' ? 'the id of a disk or snapshot' : 'the id of a disk restore point',
+            'the id of a disk or snapshot',
           ),
         ]),
     ...(size === undefined || disks.length <= size.maxDataDisks
@@ -128,6 +152,7 @@ async function takeDisk(
     if (found.location !== o.location) throw notFound(disk.id)
     if (found.body.properties['osType'] !== undefined) throw inUse(found, holder)
     if (holder === '') requireWhole(found)
+    if (holder === '') requireSize(found, disk.sizeGiB)
     await setHolder(plane, tx, found.id, o.vmId)
     return { ...disk, id: found.id, name: found.name, sizeGiB: Number(found.body.properties['diskSizeGB']) }
   }
@@ -137,7 +162,13 @@ async function takeDisk(
   const copy = o.copies.get(disk.lun)
   if (copy !== undefined) {
     const creationData = { createOption: disk.createOption, sourceResourceId: disk.source }
-    const body = diskBody(plane, { kept: copy, sku: disk.storageAccountType, tags: undefined, creationData, more: { diskState: 'Attached' } }) // prettier-ignore
+    const body = diskBody(plane, {
+      kept: copy,
+      sku: disk.storageAccountType,
+      tags: undefined,
+      creationData,
+      more: { diskState: 'Attached' },
+    })
     await plane.resources.insert(tx, { id, location: o.location, body, internal: { managedBy: o.vmId, kept: copy } })
     return { ...disk, id, name, sizeGiB: copy.sizeGiB }
   }
@@ -198,6 +229,20 @@ const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promis
 }
 
 export const releaseDisk = async (plane: Plane, tx: Db, id: string): Promise<void> => await setHolder(plane, tx, id, '')
+
+/** Attaching a disk does not change its size. */
+function requireSize(disk: Resource<DiskInternal>, sizeGiB: number | undefined): void {
+  const { diskSizeGB } = disk.body.properties
+  if (sizeGiB === undefined || sizeGiB === Number(diskSizeGB)) return
+  throw new ServiceError({
+    code: 'InvalidParameter',
+    message: `Disk '${disk.name}' has another size than diskSizeGB.`,
+    target: `${target}.diskSizeGB`,
+    expected: String(diskSizeGB),
+    found: String(sizeGiB),
+    remedy: 'Omit diskSizeGB, or resize the disk first: az disk update --size-gb.',
+  })
+}
 
 const notFound = (id: string): ServiceError =>
   new ServiceError({

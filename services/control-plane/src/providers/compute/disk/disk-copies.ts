@@ -4,11 +4,8 @@ import type { ArmRequest } from '../../../arm/request.ts'
 import type { Plane } from '../../../plane.ts'
 import { diskType, type DataDisk } from '../vm/vm-model.ts'
 import { resolveSource } from './stored/source.ts'
-import { diskRestorePointType, snapshotType, type StoredDisk } from './stored/stored-disk.ts'
+import { snapshotType, type StoredDisk } from './stored/stored-disk.ts'
 import { storedOf } from './stored/write-stored.ts'
-
-/** Source types of data disks, by create option. */
-const sourceTypes = { Copy: [diskType, snapshotType], Restore: [diskRestorePointType] } as const
 
 /** Disks that the host is to copy for new data disks, by LUN. */
 export type DiskCopies = ReadonlyMap<number, StoredDisk>
@@ -25,14 +22,26 @@ export async function resolveCopies(
   const copies = new Map<number, StoredDisk>()
   const problems: Problem[] = []
   for (const { id, lun, createOption, source, sizeGiB } of dataDisks) {
-    if (id !== undefined || source === undefined || (createOption !== 'Copy' && createOption !== 'Restore')) continue
-    const types = [...sourceTypes[createOption]]
+    if (id !== undefined || source === undefined || createOption !== 'Copy') continue
+    const types = [diskType, snapshotType]
     const found = await resolveSource(plane, request, { id: source, target, location, types })
     const kept = storedOf(plane, found)
     if (kept.osType !== undefined)
-      problems.push(invalid(target, 'A data disk cannot be created from an OS disk.', { expected: 'a data disk, or a copy of one', found: found.id, remedy: 'Create a disk from it: az disk create --source.' })) // prettier-ignore
+      problems.push(
+        invalid(target, 'A data disk cannot be created from an OS disk.', {
+          expected: 'a data disk, or a copy of one',
+          found: found.id,
+          remedy: 'Create a disk from it: az disk create --source.',
+        }),
+      )
     if (sizeGiB !== undefined && sizeGiB !== kept.sizeGiB)
-      problems.push(invalid(sizeTarget, 'A disk that is made of another is as large as that one.', { expected: String(kept.sizeGiB), found: String(sizeGiB), remedy: 'Leave diskSizeGB out, or give that size.' })) // prettier-ignore
+      problems.push(
+        invalid(sizeTarget, 'A disk that is made of another is as large as that one.', {
+          expected: String(kept.sizeGiB),
+          found: String(sizeGiB),
+          remedy: 'Leave diskSizeGB out, or give that size.',
+        }),
+      )
     copies.set(lun, kept)
   }
   if (problems.length > 0) throw refuse(problems)

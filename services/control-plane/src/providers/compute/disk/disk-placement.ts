@@ -70,14 +70,6 @@ async function make(plane: Plane, resource: StoredDiskResource, signal: AbortSig
   })
 }
 
-/** Deletes the data disks that go with their VM, once the host no longer has the VM. Idempotent. */
-export async function destroyDataDisks(plane: Plane, { id, vmId }: VmName): Promise<void> {
-  const vm = await plane.resources.find<VmInternal>(id)
-  if (vm === undefined || vm.internal.vmId !== vmId) return
-  for (const disk of vm.internal.model.dataDisks ?? [])
-    if (disk.deleteOption === 'Delete' && disk.id !== undefined) await destroyDisk(plane, disk.id)
-}
-
 /** The host's copy of a disk. Idempotent. */
 export async function destroyDisk(plane: Plane, diskId: string): Promise<void> {
   const kept = (await plane.resources.find<StoredDiskInternal>(diskId))?.internal.kept

@@ -11,7 +11,8 @@ export function readDiskSize(fields: Fields, most: number = largestDisk): number
     return fields.integer('diskSizeGB', 1, most)
   fields.invalid(
     fields.at('diskSizeGB'),
-    `The value '${size}' of parameter 'diskSizeGB' is out of range. The value must be a whole number of GiB between '1' and '${most}', inclusive.`,
+    `The value '${size}' of parameter 'diskSizeGB' is out of range. The value must be a whole number of GiB ` +
+      `between '1' and '${most}', inclusive.`,
     { expected: `1 to ${most}`, found: String(size), remedy: 'Use a size within the range.' },
   )
   return undefined

@@ -1,11 +1,14 @@
 import { Fields } from '../../../arm/fields.ts'
 import type { ArmReply, ArmRequest } from '../../../arm/request.ts'
+import { requireLocation } from '../../../arm/regions.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { definitionType, type OsState } from '../disk/stored/stored-disk.ts'
 import { writeResource } from './galleries.ts'
+import { definitionMembers } from './gallery-members.ts'
+import { requireEndOfLife } from './publishing.ts'
 import { securityFeatures, type SecurityFeature } from './security-features.ts'
 
 /** An image definition's statements about the VMs of its versions. */
@@ -41,6 +44,7 @@ const copiedObjects = ['recommended', 'disallowed', 'purchasePlan'] as const
 /** Image definitions: what the versions below them have in common. */
 export const definitions: ResourceType<Json> = {
   spelling: definitionType,
+  members: definitionMembers,
   emptiedFirst: true,
   create: async (plane, request, gallery) => await put(plane, request, gallery, undefined),
   change: async (plane, request, existing) =>
@@ -62,6 +66,12 @@ async function put(
     fields.invalid('name', `The image definition's name '${name.slice(0, 90)}' is invalid.`, {
       expected: '1 to 80 letters, digits, dots, hyphens and underscores, beginning and ending with a letter or digit',
     })
+  const location = requireLocation(fields, fields.text('location') ?? gallery.location)
+  if (location !== gallery.location)
+    fields.invalid('location', 'An image definition must be in its gallery’s region.', {
+      expected: gallery.location,
+      found: location.slice(0, 60),
+    })
   const made = readDefinition(fields, properties, before)
   if (before !== undefined) immutable(fields, before, made)
   else await requireOwnIdentifier(plane, fields, gallery, made)
@@ -76,7 +86,9 @@ function readDefinition(fields: Fields, properties: Fields, before: Json | undef
   const osState = properties.oneOf('osState', ['Generalized', 'Specialized']) ?? before?.['osState']
   const hyperVGeneration = properties.oneOf('hyperVGeneration', ['V1', 'V2']) ?? before?.['hyperVGeneration'] ?? 'V1'
   const identifier = readIdentifier(fields, properties, before)
-  const features = properties.has('features') ? readFeatures(fields, properties) : (before?.['features'] as Feature[] | undefined) // prettier-ignore
+  const features = properties.has('features')
+    ? readFeatures(fields, properties)
+    : (before?.['features'] as Feature[] | undefined)
   if (osType === 'Windows')
     fields.unsupported(properties.at('osType'), 'Windows guests are not offered.', {
       expected: 'Linux',
@@ -86,6 +98,7 @@ function readDefinition(fields: Fields, properties: Fields, before: Json | undef
     if (value === undefined && !fields.problems.some(({ target }) => target === properties.at(member)))
       fields.missing(`galleryImage.properties.${member}`, properties.at(member))
   }
+  requireEndOfLife(fields, properties)
   const security = features?.find(({ name }) => name.toLowerCase() === 'securitytype')?.value
   if (security !== undefined && security.toLowerCase() !== 'standard' && hyperVGeneration === 'V1')
     fields.invalid(
@@ -121,11 +134,15 @@ interface Feature {
 }
 
 function readFeatures(fields: Fields, properties: Fields): Feature[] {
-  return properties.list('features').map((feature, index) => {
+  return properties.list('features', 100).map((feature, index) => {
     const [name, value] = [feature.text('name') ?? '', feature.text('value') ?? '']
     const known = securityFeatures.find((each) => each.toLowerCase() === value.toLowerCase())
     if (name.toLowerCase() === 'securitytype' && known === undefined)
-      fields.invalid(`${properties.at('features')}[${index}].value`, `The SecurityType '${value.slice(0, 60)}' is not known.`, { expected: securityFeatures.join(', '), found: value.slice(0, 60) }) // prettier-ignore
+      fields.invalid(
+        `${properties.at('features')}[${index}].value`,
+        `The SecurityType '${value.slice(0, 60)}' is not known.`,
+        { expected: securityFeatures.join(', '), found: value.slice(0, 60) },
+      )
     return { name, value: known ?? value }
   })
 }

@@ -110,6 +110,9 @@ describe('galleries and image definitions', () => {
       properties: { ...old, hyperVGeneration: 'V2', features: [{ name: 'SecurityType', value: 'Magic' }] },
     })
     expect(unknown.body.error.message).toContain("'Magic'")
+    const ended = { ...old, hyperVGeneration: 'V2', endOfLifeDate: '2026-02-30T00:00:00Z' }
+    const noDay = await put(definition('old'), { location, properties: ended })
+    expect(noDay.body.error).toMatchObject({ code: 'InvalidParameter', target: 'properties.endOfLifeDate' })
     const changed = await plane.send('PATCH', definition('general'), { properties: { osState: 'Specialized' } })
     expect(changed.body.error.code).toBe('PropertyChangeNotAllowed')
     expect((await define('general2', 'Generalized')).status).toBe(201)
@@ -122,7 +125,10 @@ describe('galleries and image definitions', () => {
   })
 
   it('are not shared with communities or tenants, and say so', async () => {
-    const shared = await put(`${compute}/galleries/pub`, { location, properties: { sharingProfile: { permissions: 'Community' } } }) // prettier-ignore
+    const shared = await put(`${compute}/galleries/pub`, {
+      location,
+      properties: { sharingProfile: { permissions: 'Community' } },
+    })
     expect(shared.body.error.code).toBe('NotOffered')
     expect((await plane.send('POST', `${gallery}/share`, {})).body.error.code).toBe('NotOffered')
     const version = await put(`${definition('open')}/versions/9.0.0`, versionBody({ communityGalleryImageId: '/x' }))
@@ -159,7 +165,8 @@ describe('image versions', () => {
     expect(wrong.body.error).toMatchObject({
       code: 'Conflict',
       message:
-        "The SecurityProfile type of this image version 'EncryptedVMGuestStateOnlyWithPmk' must match the SecurityProfile type of the source 'EncryptedWithPmk'.",
+        "The SecurityProfile type of this image version 'EncryptedVMGuestStateOnlyWithPmk' must match the " +
+        "SecurityProfile type of the source 'EncryptedWithPmk'.",
     })
     const status = await plane.send('GET', `${definition('general')}/versions/1.0.0?$expand=ReplicationStatus`)
     expect(status.body.properties.replicationStatus.aggregatedState).toBe('Completed')
@@ -171,7 +178,8 @@ describe('image versions', () => {
     expect(refused.body.error).toMatchObject({
       code: 'InvalidParameter',
       message:
-        "Only the home region 'westeurope' can be specified as a target region for Images with the ConfidentialVM feature unless the Confidential VM encryption type is set to 'NonPersistedTPM'.",
+        "Only the home region 'westeurope' can be specified as a target region for Images with the ConfidentialVM " +
+        "feature unless the Confidential VM encryption type is set to 'NonPersistedTPM'.",
       target: 'galleryImageVersion.properties.publishingProfile.targetRegions',
     })
     const stateless = encrypted('NonPersistedTPM', ['West Europe', 'North Europe'])
@@ -195,20 +203,39 @@ describe('image versions', () => {
       ['open', 'ConfidentialVmSupported'],
       ['trusted', 'TrustedLaunchSupported'],
     ] as const) {
-      // prettier-ignore
       const refused = await put(`${definition(name)}/versions/1.0.0`, versionBody(ofVm('crypt')))
       expect(refused.body.error).toMatchObject({ code: 'Conflict' })
       expect(refused.body.error.message).toContain(`cannot be used in image with '${type}' security type`)
     }
     const disk = `${compute}/disks/uploaded`
-    await plane.run('PUT', disk, { location, properties: { osType: 'Linux', creationData: { createOption: 'FromImage', imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm' } } } }) // prettier-ignore
+    await plane.run('PUT', disk, {
+      location,
+      properties: {
+        osType: 'Linux',
+        creationData: {
+          createOption: 'FromImage',
+          imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm' },
+        },
+      },
+    })
     const unfilled = `${compute}/disks/unfilled`
-    await plane.run('PUT', unfilled, { location, properties: { osType: 'Linux', creationData: { createOption: 'Upload', uploadSizeBytes: 20_972_032 } } }) // prettier-ignore
+    await plane.run('PUT', unfilled, {
+      location,
+      properties: { osType: 'Linux', creationData: { createOption: 'Upload', uploadSizeBytes: 20_972_032 } },
+    })
     const early = await put(`${definition('open')}/versions/4.0.0`, versionBody({ id: unfilled }))
-    expect(early.body.error).toMatchObject({ code: 'OperationNotAllowed', innererror: { found: 'diskState ReadyToUpload' } }) // prettier-ignore
+    expect(early.body.error).toMatchObject({
+      code: 'OperationNotAllowed',
+      innererror: { found: 'diskState ReadyToUpload' },
+    })
     const without = await put(`${definition('general')}/versions/4.0.0`, versionBody({ id: disk }))
     expect(without.body.error).toMatchObject({ code: 'Conflict' })
-    await plane.run('PUT', `${compute}/images/managed`, { location, properties: { storageProfile: { osDisk: { osType: 'Linux', osState: 'Generalized', managedDisk: { id: disk } } } } }) // prettier-ignore
+    await plane.run('PUT', `${compute}/images/managed`, {
+      location,
+      properties: {
+        storageProfile: { osDisk: { osType: 'Linux', osState: 'Generalized', managedDisk: { id: disk } } },
+      },
+    })
     // Another request changed it in between: neither a change nor a deletion may overwrite that.
     const stale = { headers: { 'if-match': 'W/"other"' } }
     for (const [method, body] of [
@@ -216,7 +243,10 @@ describe('image versions', () => {
       ['DELETE', undefined],
     ] as const)
       expect((await plane.send(method, `${compute}/images/managed`, body, stale)).status).toBe(412)
-    const managed = await put(`${definition('general')}/versions/4.0.0`, versionBody({ id: `${compute}/images/managed` })) // prettier-ignore
+    const managed = await put(
+      `${definition('general')}/versions/4.0.0`,
+      versionBody({ id: `${compute}/images/managed` }),
+    )
     expect(managed.body.error).toMatchObject({
       code: 'InvalidParameter',
       target: 'galleryImageVersion.properties.storageProfile.osDiskImage.source.id',
@@ -237,6 +267,12 @@ describe('image versions', () => {
     const version = (name: string): string => `${definition('general')}/versions/${name}`
     for (const name of ['1.0', 'v1.0.0', '1.0.2147483648'])
       expect(codesOf((await put(version(name), versionBody(ofVm('crypt')))).body)).toContain('InvalidParameter')
+    const ended = versionBody(ofVm('crypt'))
+    ended['properties'].publishingProfile.endOfLifeDate = '2026-02-30'
+    expect((await put(version('6.0.0'), ended)).body.error).toMatchObject({
+      code: 'InvalidParameter',
+      target: 'properties.publishingProfile.endOfLifeDate',
+    })
     const two = await put(version('6.0.0'), versionBody({ ...ofVm('crypt'), id: vmPath('plain') }))
     expect(two.body.error.message).toBe('An image version has exactly one source.')
     expect((await put(version('1.0.0'), versionBody(ofVm('plain')))).body.error.code).toBe('PropertyChangeNotAllowed')
@@ -264,7 +300,11 @@ describe('VMs of a gallery', () => {
   })
 
   it('have the encryption type that their image was captured with', async () => {
-    const request = vmOf('new3', `${definition('general')}/versions/1.0.0`, (r) => void (security(r).securityEncryptionType = 'VMGuestStateOnly')) // prettier-ignore
+    const request = vmOf(
+      'new3',
+      `${definition('general')}/versions/1.0.0`,
+      (r) => void (security(r).securityEncryptionType = 'VMGuestStateOnly'),
+    )
     const { body } = await plane.send('PUT', vmPath('new3'), request)
     expect(body.error).toMatchObject({ code: 'BadRequest' })
     expect(body.error.message).toContain("securityEncryptionType 'DiskWithVMGuestState'")

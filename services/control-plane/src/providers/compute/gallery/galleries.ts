@@ -8,6 +8,7 @@ import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { galleryType } from '../disk/stored/stored-disk.ts'
 import { requireLocation } from '../../../arm/regions.ts'
+import { galleryMembers } from './gallery-members.ts'
 
 const view = (gallery: Resource): Record<string, unknown> => resourceView(gallery, galleryType)
 const compute = `${subscriptionPath}/providers/Microsoft.Compute`
@@ -16,6 +17,7 @@ const nameForm = /^[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?$/
 /** Galleries. Their content stays within the subscription: nothing is shared with communities or tenants. */
 export const galleries: ResourceType<Json> = {
   spelling: galleryType,
+  members: galleryMembers,
   emptiedFirst: true,
   create: async (plane, request, group) => await put(plane, request, group.location, undefined),
   change: async (plane, request, existing) => await put(plane, request, existing.location, existing),
@@ -38,7 +40,8 @@ export const notShared = (): ServiceError =>
     code: 'NotOffered',
     status: 400,
     message:
-      'Galleries cannot be shared with communities or other tenants: an installation has one subscription. Assign roles at the gallery instead.',
+      'Galleries cannot be shared with communities or other tenants: an installation has one subscription. Assign ' +
+      'roles at the gallery instead.',
     target: 'properties.sharingProfile',
     expected: 'a gallery of this subscription',
     remedy: 'az role assignment create --role Reader --scope GALLERY_ID --assignee-object-id …',
@@ -59,12 +62,13 @@ async function put(
     fields.invalid('name', `The gallery name '${name.slice(0, 90)}' is invalid.`, {
       expected: '1 to 80 letters, digits, dots and underscores, beginning and ending with a letter or digit',
     })
-  const permissions = properties.object('sharingProfile').text('permissions')
-  if (permissions !== undefined && permissions.toLowerCase() !== 'private') throw notShared()
+  const description = properties.text('description') ?? existing?.body.properties['description']
+  const sharing = properties.object('sharingProfile')
+  if ((sharing.text('permissions') ?? 'Private').toLowerCase() !== 'private' || sharing.has('communityGalleryInfo'))
+    throw notShared()
   if (existing !== undefined && existing.location !== location)
     fields.unchangeable('location', { expected: existing.location, found: location })
   fields.assertSound()
-  const description = properties.text('description') ?? existing?.body.properties['description']
   const made: Json = {
     ...(description !== undefined && { description }),
     identifier: { uniqueName: `${plane.subscriptionId}-${name.toUpperCase()}` },

@@ -36,14 +36,16 @@ export async function resolveGalleryImage(
   if (version === undefined)
     return problem(
       'GalleryImageNotFound',
-      `The gallery image ${id.slice(0, 300)} is not available in ${location} region. Please contact image owner to replicate to this region, or change your requested region.`,
+      `The gallery image ${id.slice(0, 300)} is not available in ${location} region. Please contact image owner ` +
+        'to replicate to this region, or change your requested region.',
       'See az sig image-version list; a version must be in the region and, for latest, not be excluded from it.',
     )
   const { kept, publishing } = version.internal
   if (!publishing.regions.some(({ key }) => key === location))
     return problem(
       'GalleryImageNotFound',
-      `The gallery image ${version.id} is not available in ${location} region. Please contact image owner to replicate to this region, or change your requested region.`,
+      `The gallery image ${version.id} is not available in ${location} region. Please contact image owner to ` +
+        'replicate to this region, or change your requested region.',
       `Use one of its regions: ${publishing.regions.map(({ name }) => name).join(', ')}.`,
     )
   const definition = await plane.resources.get(version.id.split('/').slice(0, 11).join('/'))

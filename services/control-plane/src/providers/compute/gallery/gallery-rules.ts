@@ -30,7 +30,9 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
   if (bound !== undefined && r.encryption !== undefined && r.encryption !== bound)
     problems.push({
       code: 'BadRequest',
-      message: `The gallery image was captured from a confidential VM: VMs created from it need securityEncryptionType '${bound}', not '${r.encryption}'.`,
+      message:
+        'The gallery image was captured from a confidential VM: VMs created from it need securityEncryptionType ' +
+        `'${bound}', not '${r.encryption}'.`,
       target: 'properties.storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
       expected: bound,
       found: r.encryption,
@@ -51,7 +53,11 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
 /** A specialised image includes host name, account and keys; one from outside uses its VM's name and has no keys. */
 export function specialise(r: VmRequest, gallery: GallerySource | undefined, vmName: string): boolean {
   if (gallery?.osState !== 'Specialized') return false
-  const fallback = { computerName: vmName.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63), adminUsername: 'azureuser', sshKeys: [] } // prettier-ignore
+  const fallback = {
+    computerName: vmName.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
+    adminUsername: 'azureuser',
+    sshKeys: [],
+  }
   // The account is the disk's: its original VM's settings do not apply to this one.
   const none = {
     customData: undefined,

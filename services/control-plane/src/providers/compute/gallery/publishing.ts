@@ -1,3 +1,4 @@
+import { parseTime } from '@strongroom/contract'
 import type { Fields } from '../../../arm/fields.ts'
 import type { Json } from '../../../store/resources.ts'
 import { versionEncryptionTypes } from '../disk/stored/stored-disk.ts'
@@ -36,23 +37,27 @@ export function readPublishing(
   home: string,
   before?: PublishingProfile,
 ): PublishingProfile {
-  // prettier-ignore
   const replicaCount = profile.integer('replicaCount', 1, 100) ?? before?.replicaCount ?? 1
   const storageAccountType =
     profile.oneOf('storageAccountType', storageTypes) ?? before?.storageAccountType ?? 'Standard_LRS'
   const endOfLifeDate = profile.text('endOfLifeDate') ?? before?.endOfLifeDate
-  if (endOfLifeDate !== undefined && Number.isNaN(Date.parse(endOfLifeDate)))
-    fields.invalid(profile.at('endOfLifeDate'), 'endOfLifeDate is not a date.', {
-      expected: 'for example 2030-01-01T00:00:00Z',
-      found: endOfLifeDate.slice(0, 40),
-    })
-  const given = profile.list('targetRegions').map((region) => readRegion(region, { replicaCount, storageAccountType })) // prettier-ignore
+  requireEndOfLife(fields, profile)
+  const given = profile
+    .list('targetRegions', 100)
+    .map((region) => readRegion(region, { replicaCount, storageAccountType }))
   const names = given.map(({ key }) => key)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined)
     fields.invalid(profile.at('targetRegions'), `The target region '${twice}' is named more than once.`)
   const display = findRegion(home)?.displayName ?? home
-  const only = { key: home, known: true, name: display, regionalReplicaCount: replicaCount, storageAccountType, excludeFromLatest: false } // prettier-ignore
+  const only = {
+    key: home,
+    known: true,
+    name: display,
+    regionalReplicaCount: replicaCount,
+    storageAccountType,
+    excludeFromLatest: false,
+  }
   return {
     regions: given.length > 0 ? given : (before?.regions ?? [only]),
     excludeFromLatest: profile.flag('excludeFromLatest') ?? before?.excludeFromLatest ?? false,
@@ -104,4 +109,14 @@ export function publishingView(
     replicationMode: profile.replicationMode,
     ...(profile.endOfLifeDate !== undefined && { endOfLifeDate: profile.endOfLifeDate }),
   }
+}
+
+/** Of a definition or a version. */
+export function requireEndOfLife(fields: Fields, of: Fields): void {
+  const text = of.text('endOfLifeDate')
+  if (text === undefined || parseTime(text, { utc: true }) !== undefined) return
+  fields.invalid(of.at('endOfLifeDate'), 'endOfLifeDate is not a date.', {
+    expected: 'for example 2030-01-01T00:00:00Z',
+    found: text.slice(0, 40),
+  })
 }

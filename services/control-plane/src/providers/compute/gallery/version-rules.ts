@@ -35,7 +35,9 @@ export function sourceProblems(
   const fromConfidential = encryptionOf(kept) !== undefined
   if ((fromConfidential && !confidential) || trusted)
     conflict(
-      `The source '${sourceId}' contains TrustedLaunch or ConfidentialVM security data that cannot be used in image with '${definition.security}' security type. Please use either TrustedLaunch or ConfidentialVM security type.`,
+      `The source '${sourceId}' contains TrustedLaunch or ConfidentialVM security data that cannot be used in ` +
+        `image with '${definition.security}' security type. Please use either TrustedLaunch or ConfidentialVM ` +
+        'security type.',
       `an image definition with the feature SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'}`,
       definition.security,
       `Create a definition with --features SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'} --hyper-v-generation V2.`,
@@ -46,7 +48,9 @@ export function sourceProblems(
     fields.problem({
       code: 'OperationNotAllowed',
       status: 409,
-      message: `The source virtual machine '${sourceId}' is not generalized: it cannot be the source of an image definition whose osState is Generalized.`,
+      message:
+        `The source virtual machine '${sourceId}' is not generalized: it cannot be the source of an image ` +
+        'definition whose osState is Generalized.',
       target: sourceTarget,
       expected: 'a generalized VM',
       found: 'a specialized VM',
@@ -57,7 +61,9 @@ export function sourceProblems(
     fields.problem({
       code: 'OperationNotAllowed',
       status: 409,
-      message: `The source virtual machine '${sourceId}' is generalized: it cannot be the source of an image definition whose osState is Specialized.`,
+      message:
+        `The source virtual machine '${sourceId}' is generalized: it cannot be the source of an image definition ` +
+        'whose osState is Specialized.',
       target: sourceTarget,
       expected: 'a VM that is not generalized',
       found: 'a generalized VM',
@@ -71,8 +77,10 @@ function withoutGuestState(fields: Fields, sourceId: string, source: CopySource 
   fields.problem({
     code: wrongKind ? 'InvalidParameter' : 'Conflict',
     message: wrongKind
-      ? `Confidential VM is not supported for the source id '${sourceId}'. Currently Snapshot, Disk and VM sources are supported for the Confidential VM security type.`
-      : `The source '${sourceId}' contains no ConfidentialVM security data: it cannot be used in image with 'ConfidentialVM' security type.`,
+      ? `Confidential VM is not supported for the source id '${sourceId}'. Currently Snapshot, Disk and VM sources ` +
+        'are supported for the Confidential VM security type.'
+      : `The source '${sourceId}' contains no ConfidentialVM security data: it cannot be used in image with ` +
+        "'ConfidentialVM' security type.",
     target: wrongKind ? 'galleryImageVersion.properties.storageProfile.osDiskImage.source.id' : sourceTarget,
     expected: 'a confidential VM, its OS disk, or a snapshot of it',
     found: source === undefined || kinds.includes(source.type) ? 'a disk without guest state' : source.type,
@@ -86,7 +94,10 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
   const target = 'properties.publishingProfile.targetRegions'
   const encryption = encryptionOf(o.kept)
   if (!o.regions.some(({ key }) => key === o.home))
-    fields.invalid(target, `The publishing profile's target regions must contain the source region '${o.home}'.`, { expected: o.home, found: o.regions.map(({ name }) => name).join(', ') }) // prettier-ignore
+    fields.invalid(target, `The publishing profile's target regions must contain the source region '${o.home}'.`, {
+      expected: o.home,
+      found: o.regions.map(({ name }) => name).join(', '),
+    })
   const has = encryption === undefined ? undefined : versionEncryptionTypes[encryption]
   for (const region of o.regions) {
     const given = region.encryption
@@ -114,7 +125,8 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
   if (o.kept.guest !== undefined && away.length > 0)
     fields.invalid(
       'galleryImageVersion.properties.publishingProfile.targetRegions',
-      `Only the home region '${o.home}' can be specified as a target region for Images with the ConfidentialVM feature unless the Confidential VM encryption type is set to 'NonPersistedTPM'.`,
+      `Only the home region '${o.home}' can be specified as a target region for Images with the ConfidentialVM ` +
+        "feature unless the Confidential VM encryption type is set to 'NonPersistedTPM'.",
       {
         expected: o.home,
         found: away.map(({ name }) => name).join(', '),

@@ -23,8 +23,10 @@ import { requireLocation } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
 import { definitionOf } from './definitions.ts'
 import { notShared } from './galleries.ts'
+import { versionMembers } from './gallery-members.ts'
 import { publishingView, readPublishing, type PublishingProfile } from './publishing.ts'
 import { regionProblems, sourceProblems } from './version-rules.ts'
+import { mostOfVm } from '../size/sizes.ts'
 
 export interface VersionInternal extends StoredDiskInternal {
   publishing: PublishingProfile
@@ -56,6 +58,7 @@ function view(version: Version, expand = ''): Record<string, unknown> {
 export const versions: ResourceType<VersionInternal> = {
   ...storedHooks,
   spelling: versionType,
+  members: versionMembers,
   refersTo: [setType],
   view: (_plane, version, request, listed) => view(version, listed ? '' : request.query['$expand']),
   create,
@@ -97,11 +100,11 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
     sourceProblems(fields, { definition: definitionOf(definition), source, kept, sourceId })
     regionProblems(fields, { regions: publishing.regions, home: location, kept })
   }
+  const keepsReplicas = properties.object('safetyProfile').flag('allowDeletionOfReplicatedLocations') ?? false
   fields.assertSound()
   if (kept === undefined) throw new TypeError('a version without a source is a problem')
   kept.osState = definitionOf(definition).osState
   if (kept.osState === 'Generalized') delete kept.osProfile
-  const safety = properties.object('safetyProfile')
   const body: ResourceBody = {
     ...(tags !== undefined && { tags }),
     properties: {
@@ -113,7 +116,7 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
       },
       safetyProfile: {
         reportedForPolicyViolation: false,
-        allowDeletionOfReplicatedLocations: safety.flag('allowDeletionOfReplicatedLocations') ?? false,
+        allowDeletionOfReplicatedLocations: keepsReplicas,
       },
       provisioningState: 'Creating',
     },
@@ -145,7 +148,7 @@ async function readSource(
   const whole = storage.object('source')
   const osDisk = storage.object('osDiskImage').object('source')
   if (whole.has('communityGalleryImageId') || osDisk.has('communityGalleryImageId')) throw notShared()
-  if (storage.list('dataDiskImages').length > 0)
+  if (storage.list('dataDiskImages', mostOfVm).length > 0)
     fields.unsupported(storage.at('dataDiskImages'), 'Image versions cannot contain data disks.', {
       remedy: 'Create snapshots of the data disks.',
     })

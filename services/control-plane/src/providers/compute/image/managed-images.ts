@@ -1,11 +1,13 @@
 import { ServiceError } from '@strongroom/platform'
 import { notAllowed } from '../../../arm/refusals.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
+import type { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import { accepted } from '../../../arm/operations.ts'
 import type { Plane } from '../../../plane.ts'
 import { readPut } from '../../../types/creation.ts'
+import { members, only } from '../../../types/members.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { retag } from '../../../types/retag.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
@@ -21,6 +23,7 @@ import {
 import { resolveSource } from '../disk/stored/source.ts'
 import { storedHooks } from '../disk/stored/sagas.ts'
 import { insertStored, storedFrom, storedOf } from '../disk/stored/write-stored.ts'
+import { mostOfVm } from '../size/sizes.ts'
 
 const view = (image: StoredDiskResource): Record<string, unknown> => resourceView(image, managedImageType)
 
@@ -31,11 +34,35 @@ const view = (image: StoredDiskResource): Record<string, unknown> => resourceVie
 export const managedImages: ResourceType<StoredDiskInternal> = {
   ...storedHooks,
   spelling: managedImageType,
+  members: members(
+    {},
+    {
+      sourceVirtualMachine: { id: 'fixed' },
+      hyperVGeneration: only('V2'),
+      storageProfile: {
+        osDisk: {
+          osType: 'fixed',
+          osState: 'fixed',
+          managedDisk: { id: 'fixed' },
+          snapshot: { id: 'fixed' },
+          blobUri: 'fixed',
+          caching: 'fixed',
+        },
+        dataDisks: 'fixed',
+        zoneResilient: 'fixed',
+      },
+    },
+  ),
   refersTo: [setType],
   movable: true,
   create: async (plane, request, group) => await create(plane, request, group.location),
   change: async (plane, request, image) => ok(view(await retag(plane, request, image))),
 }
+
+const sourcesOf = (vmId: string | undefined, disk: Fields): string[] => [
+  vmId === undefined ? '' : 'properties.sourceVirtualMachine',
+  ...['managedDisk', 'snapshot', 'blobUri'].map((name) => (disk.has(name) ? disk.at(name) : '')),
+]
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
   const { fields, properties, location, tags } = readPut(request, groupLocation)
@@ -44,10 +71,11 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const osState = disk.oneOf('osState', ['Generalized', 'Specialized']) ?? 'Generalized'
   if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
     fields.unsupported(disk.at('osType'), 'Windows guests are not offered.', {})
-  if (properties.object('storageProfile').list('dataDisks').length > 0)
+  if (properties.object('storageProfile').list('dataDisks', mostOfVm).length > 0)
     fields.unsupported('properties.storageProfile.dataDisks', 'Images cannot contain data disks.', {
       remedy: 'Create snapshots of the data disks.',
     })
+  requireOneSource(fields, sourcesOf(vmId, disk))
   let kept: StoredDisk | undefined
   const managed = vmId ?? disk.object('managedDisk').text('id') ?? disk.object('snapshot').text('id')
   const blobUri = disk.text('blobUri')
@@ -68,6 +96,8 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       found: 'none',
     })
   }
+  const caching = disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'ReadWrite'
+  const zoneResilient = properties.object('storageProfile').flag('zoneResilient') ?? false
   fields.assertSound()
   if (kept === undefined) throw new TypeError('an image without a source is a problem')
   kept.osType = 'Linux'
@@ -80,12 +110,12 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
         osDisk: {
           osType: 'Linux',
           osState,
-          caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'ReadWrite',
+          caching,
           ...(managed !== undefined && vmId === undefined && { managedDisk: { id: managed } }),
           ...(blobUri !== undefined && { blobUri: withoutSignature(blobUri) }),
         },
         dataDisks: [],
-        zoneResilient: properties.object('storageProfile').flag('zoneResilient') ?? false,
+        zoneResilient,
       },
       hyperVGeneration: 'V2',
       provisioningState: 'Creating',
@@ -93,6 +123,16 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   }
   const { resource, operation } = await insertStored(plane, request, { location, body, kept })
   return { ...accepted(plane, request, resource, operation, view(resource)), status: 201 }
+}
+
+/** @param named the sources in a request; '' for none */
+function requireOneSource(fields: Fields, named: readonly string[]): void {
+  const given = named.filter((name) => name !== '')
+  if (given.length > 1)
+    fields.invalid(given[1]!, 'An image has one source.', {
+      expected: 'one of sourceVirtualMachine, managedDisk, snapshot and blobUri',
+      found: given.join(', '),
+    })
 }
 
 const secured = (id: string, type: string): ServiceError =>

@@ -11,6 +11,7 @@ import { marketOf, whatThereIs } from '../image/images.ts'
 import { findRegion, locationKey, regions, type Region } from '../../../arm/regions.ts'
 import { allSizes, hostSize, isOffered, type Size } from './sizes.ts'
 import { vmType } from '../vm/vm-model.ts'
+import { extensionPublishers } from '../vm/extension/extensions.ts'
 
 const compute = `${subscriptionPath}/providers/Microsoft.Compute`
 const market = `${compute}/locations/{location}/publishers`
@@ -103,7 +104,10 @@ function requireRegion(request: ArmRequest): Region {
   if (region !== undefined) return region
   throw new ServiceError({
     code: 'NoRegisteredProviderFound',
-    message: `No registered resource provider found for location '${param(request, 'location').slice(0, 60)}' and type 'locations' for namespace 'Microsoft.Compute'. The supported locations are '${regions.map((r) => r.name).join(', ')}'.`,
+    message:
+      `No registered resource provider found for location '${param(request, 'location').slice(0, 60)}' and type ` +
+      "'locations' for namespace 'Microsoft.Compute'. The supported locations are " +
+      `'${regions.map((r) => r.name).join(', ')}'.`,
     target: 'location',
     expected: regions.map((r) => r.name).join(', '),
     found: param(request, 'location').slice(0, 60),
@@ -194,6 +198,7 @@ function marketRoutes(plane: Plane): Route[] {
     route.get(path, 'Microsoft.Compute/locations/publishers/read', async (request) => {
       const { name: location } = requireRegion(request)
       const found = (await matching(request, names)).map(({ urn }) => urn[shown])
+      if (shown === 'publisher') found.push(...extensionPublishers)
       // az uses the latest of these: the error lists what is available instead.
       if (shown === 'version' && found.length === 0) throw await noImage()
       const descending = (request.query['$orderby'] ?? '').toLowerCase() === 'name desc'

@@ -77,7 +77,11 @@ describe('requests for quota', () => {
   it('are not decided by who asked: a Contributor may ask, the owner decides', async () => {
     const contributor = '0f2a9f3e-0000-4000-8000-00000000dddd'
     const role = `${sub}/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c`
-    await plane.send('PUT', `${sub}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`, { properties: { roleDefinitionId: role, principalId: contributor, principalType: 'ServicePrincipal' } }) // prettier-ignore
+    await plane.send(
+      'PUT',
+      `${sub}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`,
+      { properties: { roleDefinitionId: role, principalId: contributor, principalType: 'ServicePrincipal' } },
+    )
     const asked = await plane.send('PUT', `${quota}/quotas/${family}`, limit(200), { as: contributor })
     expect(asked.status).toBe(202)
     const own = await plane.send('POST', `${operator}/requests/${asked.body.name}/grant`, undefined, {
@@ -103,15 +107,22 @@ describeStores('cores of a family', (open) => {
       const names = Array.from({ length: 200 }, (_, index) => `vm${index}`)
       const subnet = nic.properties.ipConfigurations[0].properties.subnet
       for (const name of names.slice(1)) {
-        const body = { location: 'westeurope', properties: { ipConfigurations: [{ name: 'a', properties: { subnet } }] } } // prettier-ignore
-        expect((await plane.send('PUT', networkPath('networkInterfaces', `${name}VMNic`), body)).status).toBeLessThan(300) // prettier-ignore
+        const body = {
+          location: 'westeurope',
+          properties: { ipConfigurations: [{ name: 'a', properties: { subnet } }] },
+        }
+        expect((await plane.send('PUT', networkPath('networkInterfaces', `${name}VMNic`), body)).status).toBeLessThan(
+          300,
+        )
       }
       const used = async (): Promise<number> =>
         (await plane.send('GET', `${quota}/usages/${family}`)).body.properties.usages.value
       const asked = await Promise.all(names.map(async (name) => await plane.send('PUT', vmPath(name), vmRequest(name))))
       const made = names.filter((_, index) => asked[index]!.status === 201)
       expect(made).toHaveLength(50)
-      expect(asked.filter((reply) => reply.status === 409 && reply.body.error.code === 'OperationNotAllowed')).toHaveLength(150) // prettier-ignore
+      expect(
+        asked.filter((reply) => reply.status === 409 && reply.body.error.code === 'OperationNotAllowed'),
+      ).toHaveLength(150)
       for (const reply of asked.filter((each) => each.status === 201)) await plane.follow(reply)
       expect(await used()).toBe(100)
       const [first = '', second = '', third = ''] = made

@@ -23,7 +23,11 @@ describeStores('quotas', (open) => {
     }
     expect([refused.code, refused.status]).toEqual(['OperationNotAllowed', 409])
     expect(refused.message).toMatch(
-      /^Operation could not be completed as it results in exceeding approved standardDCASv5Family Cores quota\. Additional details - Deployment Model: Resource Manager, Location: westeurope, Current Limit: 100, Current Usage: 96, Additional Required: 8, \(Minimum\) New Limit Required: 104\. /,
+      new RegExp(
+        '^Operation could not be completed as it results in exceeding approved standardDCASv5Family Cores quota\\. ' +
+          'Additional details - Deployment Model: Resource Manager, Location: westeurope, Current Limit: 100, ' +
+          'Current Usage: 96, Additional Required: 8, \\(Minimum\\) New Limit Required: 104\\. ',
+      ),
     )
     const usage = (await quotas.usages(region, 0)).find((one) => one.name.value === 'standardDCASv5Family')
     expect(usage).toMatchObject({

@@ -228,10 +228,12 @@ function quotaMessage(o: {
   )
   const page = o.name === regional ? 'regional-quota-requests' : 'per-vm-quota-requests'
   return (
-    `Operation could not be completed as it results in exceeding approved ${o.subject} quota. Additional details - Deployment Model: Resource Manager, Location: ${o.region}, ` +
+    `Operation could not be completed as it results in exceeding approved ${o.subject} quota. Additional details ` +
+    `- Deployment Model: Resource Manager, Location: ${o.region}, ` +
     `Current Limit: ${o.limit}, Current Usage: ${o.used}, Additional Required: ${o.required}, (Minimum) New Limit Required: ${least}. ` +
     'Setup Alerts when Quota reaches threshold. Learn more at https://aka.ms/quotamonitoringalerting . ' +
-    `Submit a request for Quota increase at https://aka.ms/ProdportalCRP/#blade/Microsoft_Azure_Capacity/UsageAndQuota.ReactView/Parameters/${request} ` +
+    'Submit a request for Quota increase at ' +
+    `https://aka.ms/ProdportalCRP/#blade/Microsoft_Azure_Capacity/UsageAndQuota.ReactView/Parameters/${request} ` +
     'by specifying parameters listed in the ‘Details’ section for deployment to succeed. ' +
     `Please read more about quota limits at https://docs.microsoft.com/en-us/azure/azure-supportability/${page}`
   )

@@ -22,6 +22,12 @@ export interface Size {
   ephemeralOsDisk: boolean
 }
 
+/**
+ * How many disks or interfaces of a VM a request may name: more than any size has, so that what is refused is named
+ * with the size's own maximum, and few enough to look each up.
+ */
+export const mostOfVm = 100
+
 /** As sent to the host. */
 export function hostSize(size: Size): AnySpec['size'] {
   const temporary = size.tempGiB > 0 && { temporaryGiB: size.tempGiB }

@@ -6,6 +6,7 @@ import type { Plane } from '../../../plane.ts'
 import { meterOf } from '../../../types/meter.ts'
 import { readPut } from '../../../types/creation.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
+import { refuseCustomerKey, refuseOtherSources, snapshotMembers } from '../disk/disk-members.ts'
 import { gibOf } from '../disk/disk-meters.ts'
 import { diskType } from '../vm/vm-model.ts'
 import { accessActions } from '../disk/stored/disk-access.ts'
@@ -32,6 +33,7 @@ const view = (snapshot: StoredDiskResource): Record<string, unknown> => resource
 export const snapshots: ResourceType<StoredDiskInternal> = {
   ...storedHooks,
   spelling: snapshotType,
+  members: snapshotMembers,
   name: computeName,
   refersTo: [setType],
   movable: true,
@@ -56,6 +58,8 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sku = fields.object('sku').oneOf('name', skus) ?? 'Standard_LRS'
   const incremental = properties.flag('incremental') ?? false
   const option = creation.oneOf('createOption', ['Copy', 'CopyStart', 'Import', 'ImportSecure'])
+  refuseCustomerKey(properties)
+  refuseOtherSources(creation, option ?? 'Copy')
   const sourceId = copiedFrom(creation)
   let kept: StoredDisk | undefined
   if (option === 'CopyStart')

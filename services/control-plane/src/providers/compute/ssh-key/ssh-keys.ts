@@ -7,14 +7,16 @@ import type { Plane } from '../../../plane.ts'
 import type { Resource } from '../../../store/resources.ts'
 import { insertResource, readPut } from '../../../types/creation.ts'
 import { computeName } from '../../../types/name-form.ts'
+import { members } from '../../../types/members.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { isSshPublicKey } from '../vm/account-rules.ts'
+import { isSshPublicKey } from '../vm/account/account-rules.ts'
 
 const spelling = 'Microsoft.Compute/sshPublicKeys'
 
 /** Public keys that clients store under a name and give to the VMs they create. */
 export const sshPublicKeys: ResourceType = {
   spelling,
+  members: members({}, { publicKey: 'honoured' }),
   name: computeName,
   movable: true,
   create,

@@ -15,7 +15,10 @@ function request(): Loose {
   body.properties.applicationProfile = {}
   body.properties.osProfile.allowExtensionOperations = true
   body.properties.osProfile.linuxConfiguration.provisionVMAgent = true
-  body.properties.osProfile.linuxConfiguration.patchSettings = { assessmentMode: 'ImageDefault', patchMode: 'ImageDefault' } // prettier-ignore
+  body.properties.osProfile.linuxConfiguration.patchSettings = {
+    assessmentMode: 'ImageDefault',
+    patchMode: 'ImageDefault',
+  }
   body.properties.extensionsTimeBudget = 'PT1H30M'
   body.properties.additionalCapabilities = {}
   body.properties.priority = 'Regular'

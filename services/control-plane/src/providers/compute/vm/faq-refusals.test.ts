@@ -70,7 +70,13 @@ beforeAll(async () => {
     ['box', 'premium'],
     ['cheap', 'standard'],
   ] as const) {
-    const properties = { tenantId, sku: { family: 'A', name: sku }, accessPolicies: [], enablePurgeProtection: true, enabledForDiskEncryption: true } // prettier-ignore
+    const properties = {
+      tenantId,
+      sku: { family: 'A', name: sku },
+      accessPolicies: [],
+      enablePurgeProtection: true,
+      enabledForDiskEncryption: true,
+    }
     const path = `${group}/providers/Microsoft.KeyVault/vaults/${name}`
     expect((await wired.send('PUT', path, { location, properties })).status).toBe(201)
   }
@@ -123,9 +129,14 @@ const ofImage = async (id: string, bend: (r: Loose) => void = () => {}): Promise
 const ofDefinition = async (name: string, body: Loose): Promise<TestReply> =>
   await put(`${gallery}/images/${name}/versions/9.0.0`, body)
 const withDataDisk = async (managedDisk: object): Promise<TestReply> =>
-  await vm((r) => (r.properties.storageProfile.dataDisks = [{ lun: 0, createOption: 'Empty', diskSizeGB: 4, managedDisk }])) // prettier-ignore
+  await vm(
+    (r) => (r.properties.storageProfile.dataDisks = [{ lun: 0, createOption: 'Empty', diskSizeGB: 4, managedDisk }]),
+  )
 const emptyDisk = async (properties: object): Promise<TestReply> =>
-  await put(disk('none'), { location, properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 4, ...properties } }) // prettier-ignore
+  await put(disk('none'), {
+    location,
+    properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 4, ...properties },
+  })
 const copy = async (name: string, securityType: string): Promise<TestReply> =>
   await put(disk('copy'), {
     location,
@@ -147,35 +158,147 @@ const managedImageOf = async (name: string): Promise<TestReply> =>
   await put(`${compute}/images/none`, { location, properties: { sourceVirtualMachine: { id: vmPath(name) } } })
 
 const rows: [string, FaqRuleId, () => Promise<TestReply>][] = [
-  ['a confidential image definition of generation V1', 'S12', async () => await put(`${gallery}/images/v1`, definition('ConfidentialVM', 'V1'))], // prettier-ignore
-  ['a version of a disk without a system', 'S12', async () => await ofDefinition('ConfidentialVM', version({ id: disk('data') }))], // prettier-ignore
-  ['a confidential version of a disk without guest state', 'S12', async () => await ofDefinition('ConfidentialVM', version({ id: disk('bare') }))], // prettier-ignore
-  ['a version of a confidential VM in a definition for others', 'S13', async () => await ofDefinition('ConfidentialVmSupported', version({ virtualMachineId: vmPath('crypt') }))], // prettier-ignore
-  ['a version whose guest state would be elsewhere', 'S13', async () => await ofDefinition('ConfidentialVM', version({ virtualMachineId: vmPath('crypt') }, encryptedAs('EncryptedWithPmk', 'northeurope')))], // prettier-ignore
-  ['a version of another encryption type than its source', 'S16', async () => await ofDefinition('ConfidentialVM', version({ virtualMachineId: vmPath('crypt') }, encryptedAs('EncryptedVMGuestStateOnlyWithPmk', 'northeurope')))], // prettier-ignore
-  ['a version in an unknown region', 'S24', async () => await ofDefinition('ConfidentialVM', version({ virtualMachineId: vmPath('crypt') }, { name: 'Atlantis' }))], // prettier-ignore
+  [
+    'a confidential image definition of generation V1',
+    'S12',
+    async () => await put(`${gallery}/images/v1`, definition('ConfidentialVM', 'V1')),
+  ],
+  [
+    'a version of a disk without a system',
+    'S12',
+    async () => await ofDefinition('ConfidentialVM', version({ id: disk('data') })),
+  ],
+  [
+    'a confidential version of a disk without guest state',
+    'S12',
+    async () => await ofDefinition('ConfidentialVM', version({ id: disk('bare') })),
+  ],
+  [
+    'a version of a confidential VM in a definition for others',
+    'S13',
+    async () => await ofDefinition('ConfidentialVmSupported', version({ virtualMachineId: vmPath('crypt') })),
+  ],
+  [
+    'a version whose guest state would be elsewhere',
+    'S13',
+    async () =>
+      await ofDefinition(
+        'ConfidentialVM',
+        version({ virtualMachineId: vmPath('crypt') }, encryptedAs('EncryptedWithPmk', 'northeurope')),
+      ),
+  ],
+  [
+    'a version of another encryption type than its source',
+    'S16',
+    async () =>
+      await ofDefinition(
+        'ConfidentialVM',
+        version({ virtualMachineId: vmPath('crypt') }, encryptedAs('EncryptedVMGuestStateOnlyWithPmk', 'northeurope')),
+      ),
+  ],
+  [
+    'a version in an unknown region',
+    'S24',
+    async () =>
+      await ofDefinition('ConfidentialVM', version({ virtualMachineId: vmPath('crypt') }, { name: 'Atlantis' })),
+  ],
   ['a managed image of a confidential VM', 'S13', async () => await managedImageOf('crypt')],
   ['a managed image of a TrustedLaunch VM', 'S13', async () => await managedImageOf('open')],
   ['a confidential VM of a managed image', 'S13', async () => await ofImage(`${compute}/images/managed`)],
-  ['an ordinary VM of a confidential image', 'S12', async () => await ofImage(`${gallery}/images/ConfidentialVM`, (r) => (r.properties.securityProfile = { securityType: 'TrustedLaunch' }))], // prettier-ignore
-  ['another encryption type than the image was captured with', 'S16', async () => await ofImage(`${gallery}/images/ConfidentialVM`, (r) => (security(r).securityEncryptionType = 'VMGuestStateOnly'))], // prettier-ignore
-  ['a confidential disk of one without guest state', 'S18', async () => await copy(disk('bare'), 'ConfidentialVM_DiskEncryptedWithPlatformKey')], // prettier-ignore
-  ['a disk of another encryption than its source', 'S16', async () => await copy(await osDiskOf('crypt'), 'ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey')], // prettier-ignore
-  ['the import of an image that does not qualify', 'S12', async () => await wired.send('POST', `${subscription}/providers/Strongroom.Machine/images/import`, { path: '/tmp/disk.raw', name: 'mine' })], // prettier-ignore
-  ['a data disk with confidential encryption', 'S7', async () => await withDataDisk({ securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } })], // prettier-ignore
+  [
+    'an ordinary VM of a confidential image',
+    'S12',
+    async () =>
+      await ofImage(
+        `${gallery}/images/ConfidentialVM`,
+        (r) => (r.properties.securityProfile = { securityType: 'TrustedLaunch' }),
+      ),
+  ],
+  [
+    'another encryption type than the image was captured with',
+    'S16',
+    async () =>
+      await ofImage(
+        `${gallery}/images/ConfidentialVM`,
+        (r) => (security(r).securityEncryptionType = 'VMGuestStateOnly'),
+      ),
+  ],
+  [
+    'a confidential disk of one without guest state',
+    'S18',
+    async () => await copy(disk('bare'), 'ConfidentialVM_DiskEncryptedWithPlatformKey'),
+  ],
+  [
+    'a disk of another encryption than its source',
+    'S16',
+    async () => await copy(await osDiskOf('crypt'), 'ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey'),
+  ],
+  [
+    'the import of an image that does not qualify',
+    'S12',
+    async () =>
+      await wired.send('POST', `${subscription}/providers/Strongroom.Machine/images/import`, {
+        path: '/tmp/disk.raw',
+        name: 'mine',
+      }),
+  ],
+  [
+    'a data disk with confidential encryption',
+    'S7',
+    async () => await withDataDisk({ securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } }),
+  ],
   ['a data disk under a disk-encryption set', 'S7', async () => await withDataDisk({ diskEncryptionSet: { id: set } })],
-  ['an empty disk with a security profile', 'S7', async () => await emptyDisk({ securityProfile: { securityType: 'TrustedLaunch' } })], // prettier-ignore
-  ['an empty disk under a disk-encryption set', 'S7', async () => await emptyDisk({ encryption: { diskEncryptionSetId: set } })], // prettier-ignore
-  ['a disk-encryption set for disks at rest', 'S7', async () => await encryptionSet({ encryptionType: 'EncryptionAtRestWithCustomerKey' })], // prettier-ignore
+  [
+    'an empty disk with a security profile',
+    'S7',
+    async () => await emptyDisk({ securityProfile: { securityType: 'TrustedLaunch' } }),
+  ],
+  [
+    'an empty disk under a disk-encryption set',
+    'S7',
+    async () => await emptyDisk({ encryption: { diskEncryptionSetId: set } }),
+  ],
+  [
+    'a disk-encryption set for disks at rest',
+    'S7',
+    async () => await encryptionSet({ encryptionType: 'EncryptionAtRestWithCustomerKey' }),
+  ],
   ['a disk-encryption set whose key cannot be released', 'S2', async () => await encryptionSet({}, 'cheap')],
-  ['a disk-encryption set without full OS-disk encryption', 'S14', async () => await vm((r) => Object.assign(security(r), { securityEncryptionType: 'VMGuestStateOnly', diskEncryptionSet: { id: set } }))], // prettier-ignore
-  ['a disk-encryption set for a VM that has none', 'S16', async () => await vm((r) => (security(r).diskEncryptionSet = { id: set }), 'crypt')], // prettier-ignore
-  ['a size that nobody has', 'S20', async () => await vm((r) => (r.properties.hardwareProfile.vmSize = 'Standard_DC3as_v5'))], // prettier-ignore
-  ['a size that the region does not offer', 'S24', async () => await vm((r) => Object.assign(r, { location: 'brazilsouth' }))], // prettier-ignore
+  [
+    'a disk-encryption set without full OS-disk encryption',
+    'S14',
+    async () =>
+      await vm((r) =>
+        Object.assign(security(r), { securityEncryptionType: 'VMGuestStateOnly', diskEncryptionSet: { id: set } }),
+      ),
+  ],
+  [
+    'a disk-encryption set for a VM that has none',
+    'S16',
+    async () => await vm((r) => (security(r).diskEncryptionSet = { id: set }), 'crypt'),
+  ],
+  [
+    'a size that nobody has',
+    'S20',
+    async () => await vm((r) => (r.properties.hardwareProfile.vmSize = 'Standard_DC3as_v5')),
+  ],
+  [
+    'a size that the region does not offer',
+    'S24',
+    async () => await vm((r) => Object.assign(r, { location: 'brazilsouth' })),
+  ],
   ['a VM in an unknown region', 'S24', async () => await vm((r) => (r.location = 'atlantis'))],
-  ['a group in an unknown region', 'S24', async () => await put(`${subscription}/resourceGroups/far`, { location: 'atlantis' })], // prettier-ignore
+  [
+    'a group in an unknown region',
+    'S24',
+    async () => await put(`${subscription}/resourceGroups/far`, { location: 'atlantis' }),
+  ],
   ['a zone that the region has not', 'S24', async () => await vm((r) => (r.zones = ['9']))],
-  ['the sizes of an unknown region', 'S24', async () => await plane.send('GET', `${subscription}/providers/Microsoft.Compute/locations/atlantis/vmSizes`)], // prettier-ignore
+  [
+    'the sizes of an unknown region',
+    'S24',
+    async () => await plane.send('GET', `${subscription}/providers/Microsoft.Compute/locations/atlantis/vmSizes`),
+  ],
 ]
 
 describe('refusals that follow from a rule of the FAQ', () => {

@@ -1,7 +1,7 @@
 import type { ImageRecord } from '@strongroom/contract'
 import { unsupported } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import { accountProblems } from './account-rules.ts'
+import { accountProblems } from './account/account-rules.ts'
 import { findRegion } from '../../../arm/regions.ts'
 import type { VmRequest } from './vm-request.ts'
 import { bad } from './security-table.ts'
@@ -24,7 +24,9 @@ export function guestProblems(r: VmRequest, o: { image: ImageRecord | undefined;
   if (r.zones.length > 1 || r.zones.some((zone) => !zones.includes(zone))) {
     problems.push({
       code: 'InvalidAvailabilityZone',
-      message: `The zone(s) '${r.zones.join(',').slice(0, 40)}' for resource is not supported. The supported zones for location '${r.location}' are '${zones.join(',')}'`,
+      message:
+        `The zone(s) '${r.zones.join(',').slice(0, 40)}' for resource is not supported. The supported zones for ` +
+        `location '${r.location}' are '${zones.join(',')}'`,
       target: 'zones',
       expected: `one of ${zones.join(', ')}`,
       found: r.zones.join(',').slice(0, 40),
@@ -50,7 +52,10 @@ function imageProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] 
     problems.push({
       code: 'OperationNotAllowed',
       status: 400,
-      message: `The specified disk size ${r.osDisk.sizeGiB} GB is smaller than the size of the corresponding disk in the VM image: ${least} GB. This is not allowed. Please choose equal or greater size or do not specify an explicit size.`,
+      message:
+        `The specified disk size ${r.osDisk.sizeGiB} GB is smaller than the size of the corresponding disk in the ` +
+        `VM image: ${least} GB. This is not allowed. Please choose equal or greater size or do not specify an ` +
+        'explicit size.',
       target: 'properties.storageProfile.osDisk.diskSizeGB',
       expected: `at least ${least}`,
       found: String(r.osDisk.sizeGiB),

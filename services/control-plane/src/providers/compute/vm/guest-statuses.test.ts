@@ -1,4 +1,4 @@
-import type { GuestHealth } from '@strongroom/contract'
+import type { GuestHealth, InstanceStatus, InstanceViewStatus } from '@strongroom/contract'
 import { describe, expect, it } from 'vitest'
 import { guestStatuses } from './guest-statuses.ts'
 
@@ -9,17 +9,25 @@ const well: GuestHealth = {
   tpm: { device: true, lockout: false, seals: true },
   disks: [],
 }
+const statuses = (told: Partial<InstanceStatus>): InstanceViewStatus[] =>
+  guestStatuses({ power: { state: 'Ready', since: '', steps: [] }, ...told } as InstanceStatus)
 const of = (change: Partial<GuestHealth>, prefix: string): unknown =>
-  guestStatuses({ ...well, ...change }).find(({ code }) => code.startsWith(prefix))
+  statuses({ guest: { ...well, ...change } }).find(({ code }) => code.startsWith(prefix))
 
 describe('the instance view of what a guest reports about itself', () => {
   it('warns of nothing where the TPM seals, the clock is in step and no swap lies in clear', () => {
     const swaps = [{ name: '/swap', type: 'file', sizeKiB: 2048, protected: true }]
-    expect(guestStatuses({ ...well, swaps }).map(({ code, level }) => [code, level])).toEqual([
+    expect(statuses({ guest: { ...well, swaps } }).map(({ code, level }) => [code, level])).toEqual([
       ['VirtualTpm/ready', 'Info'],
       ['Clock/inStep', 'Info'],
       ['Swap/protected', 'Info'],
     ])
+  })
+
+  it('has the number of its boot while it runs, which scripts are signed for', () => {
+    const bootNumber = '0123456789abcdef'.repeat(2)
+    expect(statuses({ bootNumber }).map(({ code }) => code)).toEqual([`BootNumber/${bootNumber}`])
+    expect(statuses({ bootNumber, power: { state: 'Stopped', since: '', steps: [] } })).toEqual([])
   })
 
   it.each([

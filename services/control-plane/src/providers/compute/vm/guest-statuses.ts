@@ -1,10 +1,25 @@
-import type { GuestHealth, InstanceViewStatus } from '@strongroom/contract'
+import { bootNumberCode, type GuestHealth, type InstanceStatus, type InstanceViewStatus } from '@strongroom/contract'
 
 /** Allowed drift of a guest's clock, in seconds: tokens and certificates tolerate minutes, logs and databases less. */
 const driftLimit = 0.5
 
-/** The guest's last health report, as statuses of the instance view; problems include their remedy. */
-export function guestStatuses(health: GuestHealth): InstanceViewStatus[] {
+/** What a running guest reports about itself, as statuses of the instance view; problems include their remedy. */
+export function guestStatuses({ guest, bootNumber, power }: InstanceStatus): InstanceViewStatus[] {
+  return [
+    ...(bootNumber !== undefined && power.state === 'Ready' ? [bootStatus(bootNumber)] : []),
+    ...(guest === undefined ? [] : healthStatuses(guest)),
+  ]
+}
+
+/** Here, so that every client of Azure's shows it. */
+const bootStatus = (bootNumber: string): InstanceViewStatus => ({
+  code: `${bootNumberCode}${bootNumber}`,
+  level: 'Info',
+  displayStatus: 'Boot number of the guest',
+  message: 'The guest runs scripts that its owner signed for this boot.',
+})
+
+function healthStatuses(health: GuestHealth): InstanceViewStatus[] {
   return [tpmStatus(health), clockStatus(health), ...health.swaps.map((swap) => swapStatus(health, swap))]
 }
 
@@ -59,7 +74,9 @@ function swapStatus({ reportedAt }: GuestHealth, swap: GuestHealth['swaps'][numb
         code: 'Swap/unprotected',
         level: 'Warning',
         displayStatus: 'Swap unprotected',
-        message: `${size}, which the host can read: it contains pages of the guest's memory in clear. Switch it off (swapoff ${swap.name}) and put swap on the encrypted OS disk, or on dm-crypt with a random key (S8).`,
+        message:
+          `${size}, which the host can read: it contains pages of the guest's memory in clear. Switch it off ` +
+          `(swapoff ${swap.name}) and put swap on the encrypted OS disk, or on dm-crypt with a random key (S8).`,
         time: reportedAt,
       }
 }

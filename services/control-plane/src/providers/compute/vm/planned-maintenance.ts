@@ -60,7 +60,10 @@ export function maintenanceStatus(move: PlannedMove): MaintenanceStatus {
     preMaintenanceWindowEndTime: move.not_before,
     maintenanceWindowStartTime: move.not_before,
     lastOperationResultCode: 'None',
-    ...(isApproved && { lastOperationMessage: move.started_at === null ? 'Maintenance was approved, and begins shortly.' : 'Maintenance is in progress.' }), // prettier-ignore
+    ...(isApproved && {
+      lastOperationMessage:
+        move.started_at === null ? 'Maintenance was approved, and begins shortly.' : 'Maintenance is in progress.',
+    }),
   }
 }
 

@@ -18,8 +18,6 @@ interface Refused {
   remedy: string
 }
 
-const agentless = 'Do it inside the guest over SSH, or at its first boot with --custom-data.'
-
 /** Ways into a VM, or to its contents, that Azure offers others. They are routes, so that each request is recorded. */
 const refusals: Refused[] = [
   {
@@ -40,15 +38,6 @@ const refusals: Refused[] = [
     what: 'There is no serial console: the host would see everything typed, and the guest offers no login there.',
     remedy: 'Use SSH; read what the guest wrote to its console with `az vm boot-diagnostics get-boot-log`.',
   },
-  ...(['PUT', 'PATCH'] as const).map((method): Refused => ({
-    method,
-    path: 'extensions/{extension}',
-    action: `${vmType}/extensions/write`,
-    rule: 'S25',
-    code: 'VMExtensionsRefused',
-    what: 'There are no VM extensions: they would run the operator’s code as root in the guest.',
-    remedy: agentless,
-  })),
   ...['assessPatches', 'installPatches'].map((verb): Refused => ({
     method: 'POST',
     path: verb,

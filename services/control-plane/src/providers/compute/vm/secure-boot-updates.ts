@@ -10,8 +10,9 @@ import { changeVm } from './vm-record.ts'
 const mostWaiting = 16
 
 /**
- * Signed updates of a VM's Secure Boot variables by its owner. They wait for the next boot, where the VM's paravisor verifies each under the
- * keys that its KEK and PK hold; nothing here is believed (docs/design/0019-secure-boot-variables.md).
+ * Signed updates of a VM's Secure Boot variables by its owner. They wait for the next boot, where the VM's paravisor
+ * verifies each under the keys that its KEK and PK hold; nothing here is believed
+ * (docs/design/0019-secure-boot-variables.md).
  */
 export const updateSecureBootVariables: AtResource<VmInternal> = async (plane, request, vm) => {
   requireKeptDisk(vm)

@@ -62,7 +62,9 @@ function meant(c: Combination): string {
 
 /** In Azure's words: a size that cannot run the VM with this encryption. */
 const withEncryption = (c: Combination): string =>
-  `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM' security type and managedDisk.securityProfile.securityEncryptionType set as '${c.encryption ?? '<NULL>'}'`
+  `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with ` +
+  "'ConfidentialVM' security type and managedDisk.securityProfile.securityEncryptionType set as " +
+  `'${c.encryption ?? '<NULL>'}'`
 
 /** The only table of combinations: each row is an invalid one, with Azure's answer if known. What no row refuses is created. */
 const rows: Row[] = [
@@ -93,7 +95,8 @@ const rows: Row[] = [
     applies: (c) => c.size?.tee !== undefined && !confidential(c) && c.unknownType === undefined,
     answer: (c) =>
       bad(
-        `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with '${c.securityType ?? '<NULL>'}' security type.`,
+        `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with ` +
+          `'${c.securityType ?? '<NULL>'}' security type.`,
         {
           target: paths.type,
           expected: 'ConfidentialVM',
@@ -109,7 +112,9 @@ const rows: Row[] = [
         target: paths.size,
         expected: 'a confidential size',
         found: shortName(c),
-        remedy: `Use a confidential size, for example Standard_DC2as_v5; GET /subscriptions/{subscription}/providers/Microsoft.Compute/skus lists all.`,
+        remedy:
+          'Use a confidential size, for example Standard_DC2as_v5; GET ' +
+          '/subscriptions/{subscription}/providers/Microsoft.Compute/skus lists all.',
         rule: 'S20',
       }),
   },
@@ -136,7 +141,10 @@ const rows: Row[] = [
       !c.region.series.includes(c.size.series),
     answer: (c) => ({
       code: 'SkuNotAvailable',
-      message: `The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: ${shortName(c)}' is currently not available in location '${c.location}'. Please try another size or deploy to a different location or different zone. See https://aka.ms/azureskunotavailable for details.`,
+      message:
+        `The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: ${shortName(c)}' ` +
+        `is currently not available in location '${c.location}'. Please try another size or deploy to a different ` +
+        'location or different zone. See https://aka.ms/azureskunotavailable for details.',
       target: paths.size,
       expected: `a size of the series ${c.region?.series.join(', ') ?? ''}`,
       found: shortName(c),
@@ -222,7 +230,8 @@ const rows: Row[] = [
     answer: (c) =>
       invalid(
         `${paths.disk}.diskEncryptionSet`,
-        `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${c.encryption ?? 'null'}' has a platform-managed key.`,
+        "A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; " +
+          `'${c.encryption ?? 'null'}' has a platform-managed key.`,
         {
           expected: 'DiskWithVMGuestState',
           found: c.diskEncryptionSet?.slice(0, 300) ?? '',

@@ -43,7 +43,15 @@ function placeProblems<Internal>(
   { id, location: own }: Resource<Internal>,
 ): Problem[] {
   const [expected, found] = [groupOf(vmId), groupOf(id)]
-  const elsewhere = invalid(target, `The ${what} '${id}' is not in the virtual machine's resource group.`, { expected, found, remedy: 'Use a set in the virtual machine’s group.' }) // prettier-ignore
-  const far = invalid(target, `The ${what} '${id}' is in '${own}', the virtual machine in '${location}'.`, { expected: location, found: own, remedy: 'Use a set in the virtual machine’s region.' }) // prettier-ignore
+  const elsewhere = invalid(target, `The ${what} '${id}' is not in the virtual machine's resource group.`, {
+    expected,
+    found,
+    remedy: 'Use a set in the virtual machine’s group.',
+  })
+  const far = invalid(target, `The ${what} '${id}' is in '${own}', the virtual machine in '${location}'.`, {
+    expected: location,
+    found: own,
+    remedy: 'Use a set in the virtual machine’s region.',
+  })
   return [...(keyOf(expected) === keyOf(found) ? [] : [elsewhere]), ...(own === location ? [] : [far])]
 }

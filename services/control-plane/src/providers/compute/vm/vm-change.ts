@@ -115,7 +115,9 @@ function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
       {
         code: 'OperationNotAllowed',
         status: 409,
-        message: `Unable to resize the VM from '${old.name}' to '${now.name}': a VM cannot change between confidential and not confidential.`,
+        message:
+          `Unable to resize the VM from '${old.name}' to '${now.name}': a VM cannot change between confidential and ` +
+          'not confidential.',
         target,
         expected: `a size that is ${kind(old)}`,
         found: `${now.name}, which is ${kind(now)}`,
@@ -131,7 +133,9 @@ function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
       {
         code: 'OperationNotAllowed',
         status: 409,
-        message: `Unable to resize the VM since changing from resource disk to non-resource disk VM size and vice-versa is not allowed. Please refer to https://aka.ms/AAah4sj for more details.`,
+        message:
+          'Unable to resize the VM since changing from resource disk to non-resource disk VM size and vice-versa is ' +
+          'not allowed. Please refer to https://aka.ms/AAah4sj for more details.',
         target,
         expected: old.name,
         found: now.name,

@@ -21,7 +21,9 @@ describe('firmwareUpdates of a VM', () => {
     const { operation } = await plane.run('PUT', vmPath('one'), pinned('one', 'pinned'))
     expect(operation.error).toBeUndefined()
     expect((await shown('one')).properties.securityProfile.firmwareUpdates).toBe('Pinned')
-    const [told, booted] = ['/firmware', '/start'].map((end) => plane.wire.calls.findIndex(({ path }) => path.endsWith(end))) // prettier-ignore
+    const [told, booted] = ['/firmware', '/start'].map((end) =>
+      plane.wire.calls.findIndex(({ path }) => path.endsWith(end)),
+    )
     expect(told).toBeGreaterThanOrEqual(0)
     expect(booted).toBeGreaterThan(told!)
     expect(await rule('one')).toBe('Pinned')
@@ -58,7 +60,9 @@ describe('firmwareUpdates of a VM', () => {
     expect([unknown.status, unknown.body.error.target]).toEqual([400, 'properties.securityProfile.firmwareUpdates'])
     const stateless = pinned('two', 'Pinned')
     stateless.properties.hardwareProfile.vmSize = 'Standard_DC2es_v5'
-    stateless.properties.storageProfile.osDisk.managedDisk.securityProfile = { securityEncryptionType: 'NonPersistedTPM' } // prettier-ignore
+    stateless.properties.storageProfile.osDisk.managedDisk.securityProfile = {
+      securityEncryptionType: 'NonPersistedTPM',
+    }
     const refused = await plane.send('PUT', vmPath('two'), stateless)
     expect([refused.status, refused.body.error.target]).toEqual([400, 'properties.securityProfile.firmwareUpdates'])
     expect(refused.body.error.message).toContain('this VM has none')

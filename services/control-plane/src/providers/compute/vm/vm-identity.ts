@@ -1,7 +1,7 @@
 import type { Link } from '../../../arm/access.ts'
 import type { Fields, Problem } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
-import { findUserIdentity, userIdentityType, type UserIdentity } from '../../../types/references.ts'
+import { findUserIdentity, mostIdentities, userIdentityType, type UserIdentity } from '../../../types/references.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
 
@@ -27,7 +27,7 @@ export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boole
   }
   const identity = root.object('identity')
   if (!identity.present) return before
-  const given = entriesOf(identity)
+  const given = identity.members('userAssignedIdentities', mostIdentities)
   const text = identity.text('type')?.replaceAll(/\s/g, '').replace(',', ', ')
   const type = types.find((each) => each.toLowerCase() === text?.toLowerCase())
   if (text === undefined && given === undefined) return before
@@ -71,13 +71,16 @@ export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boole
   return { system, userIds, named }
 }
 
-function entriesOf(identity: Fields): [string, unknown][] | undefined {
-  const map = identity.object('userAssignedIdentities')
-  return map.present ? Object.entries(identity.raw('userAssignedIdentities') ?? {}) : undefined
+const assigning = (id: string): Link => ({ id, action: `${userIdentityType}/assign/action` })
+
+/** Rights to assign identities that are new to the VM, whether or not they exist. */
+export function identityLinks(wanted: IdentityRequest, existing: VmModel | undefined): Link[] {
+  const held = new Set((existing?.userAssigned ?? []).map(({ id }) => keyOf(id)))
+  return wanted.named.filter((id) => !held.has(keyOf(id))).map(assigning)
 }
 
 /**
- * The identities behind the ids, and the rights needed to assign new ones. An assigned one stays even if deleted since,
+ * The identities behind the ids, and the rights needed to assign recreated ones. An assigned one stays even if deleted since,
  * as on Azure: it yields no tokens. One recreated under a deleted one's name is another, and must be assigned again.
  */
 export async function resolveIdentities(
@@ -94,8 +97,7 @@ export async function resolveIdentities(
     const before = held.get(keyOf(id))
     const now = named.has(keyOf(id)) ? await findUserIdentity(plane, id) : undefined
     if (now === undefined && before === undefined) problems.push(unknown(id))
-    if (now !== undefined && now.clientId !== before?.clientId)
-      links.push({ id: now.id, action: `${userIdentityType}/assign/action` })
+    if (before !== undefined && now !== undefined && now.clientId !== before.clientId) links.push(assigning(id))
     const chosen = now ?? before
     if (chosen !== undefined) identities.push(chosen)
   }
@@ -104,7 +106,9 @@ export async function resolveIdentities(
 
 const unknown = (id: string): Problem => ({
   code: 'FailedIdentityOperation',
-  message: `Identity operation for resource failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${id.slice(0, 300)}' was not found.'.`,
+  message:
+    "Identity operation for resource failed with error 'Failed to perform resource identity operation. Status: " +
+    `'BadRequest'. Response: 'Resource '${id.slice(0, 300)}' was not found.'.`,
   target: 'identity.userAssignedIdentities',
   expected: `the id of a resource of type ${userIdentityType}`,
   found: id.slice(0, 300),

@@ -118,11 +118,15 @@ describeStores('the life of a VM', (open) => {
       request.properties.securityProfile = { ...request.properties.securityProfile, attestationProvider }
       return request
     }
-    const evil = { id: `${base}/other`, issuer: 'https://evil.example', attestUri: 'https://evil.example' }
-    expect((await plane.send('PUT', vmPath('vm1'), named(evil))).body.error).toMatchObject({
+    const evil = { issuer: 'https://evil.example', attestUri: 'https://evil.example' }
+    const { body } = await plane.send('PUT', vmPath('vm1'), named({ ...evil, id: `${base}/Witness` }))
+    expect(body.error.details.map((each: { code: string; target: string }) => [each.code, each.target])).toEqual(
+      ['issuer', 'attestUri'].map((name) => ['NotSupported', `properties.securityProfile.attestationProvider.${name}`]),
+    )
+    expect((await plane.send('PUT', vmPath('vm1'), named({ id: `${base}/other` }))).body.error).toMatchObject({
       code: 'InvalidResourceReference',
     })
-    const { operation } = await plane.run('PUT', vmPath('vm1'), named({ ...evil, id: `${base}/Witness` }))
+    const { operation } = await plane.run('PUT', vmPath('vm1'), named({ id: `${base}/Witness` }))
     expect(operation.error).toBeUndefined()
     const spec = [...plane.wire.instances.values()][0]!.spec as InstanceSpec
     expect(spec.attestationProvider).toBe(issuer)

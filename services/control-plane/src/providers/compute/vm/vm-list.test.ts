@@ -15,7 +15,10 @@ import {
 function watched(store: Store, read: string[]): Store {
   const db = store.db.withPlugin({
     transformQuery: ({ node }) => {
-      if (node.kind === 'SelectQueryNode') read.push(...[...JSON.stringify(node.from).matchAll(/"IdentifierNode","name":"(\w+)"/g)].map((found) => found[1]!)) // prettier-ignore
+      if (node.kind === 'SelectQueryNode')
+        read.push(
+          ...[...JSON.stringify(node.from).matchAll(/"IdentifierNode","name":"(\w+)"/g)].map((found) => found[1]!),
+        )
       return node
     },
     transformResult: async ({ result }) => await Promise.resolve(result),
@@ -53,7 +56,11 @@ describeStores('a list of VMs', (open) => {
     onTestFinished(async () => await plane.service.close())
     const set = `${group}/providers/Microsoft.Compute/availabilitySets/web`
     for (const name of ['vm1', 'vm2', 'vm3']) await makeNetwork(plane, name)
-    await plane.send('PUT', set, { location: 'westeurope', sku: { name: 'Aligned' }, properties: { platformFaultDomainCount: 2 } }) // prettier-ignore
+    await plane.send('PUT', set, {
+      location: 'westeurope',
+      sku: { name: 'Aligned' },
+      properties: { platformFaultDomainCount: 2 },
+    })
     for (const name of ['vm1', 'vm2', 'vm3']) {
       const request = vmRequest(name)
       const body = { ...request, properties: { ...request.properties, availabilitySet: { id: set } } }
@@ -62,6 +69,9 @@ describeStores('a list of VMs', (open) => {
     read.length = 0
     const { body } = await plane.send('GET', `${group}/providers/Microsoft.Compute/virtualMachines?statusOnly=true`)
     expect(body.value.map((vm: Loose) => vm.properties.instanceView.platformFaultDomain)).toEqual([0, 0, 0])
-    expect(read.filter((table) => ['planned_move', 'placement'].includes(table)).toSorted()).toEqual(['placement', 'planned_move']) // prettier-ignore
+    expect(read.filter((table) => ['planned_move', 'placement'].includes(table)).toSorted()).toEqual([
+      'placement',
+      'planned_move',
+    ])
   })
 })

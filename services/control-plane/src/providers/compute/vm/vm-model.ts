@@ -24,7 +24,7 @@ export interface DataDisk {
   /** ARM id, once the disk is made. */
   id?: string
   createOption: 'Attach' | 'Empty' | 'Copy' | 'Restore'
-  /** ARM id of its source: a disk or snapshot (`Copy`), or a disk's restore point (`Restore`). */
+  /** ARM id of its source, a disk or snapshot (`Copy`); `Restore` is of an earlier release. */
   source?: string
   deleteOption: 'Delete' | 'Detach'
   caching: string
@@ -254,7 +254,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
   }
   return {
     properties,
-    ...(Object.keys(model.tags).length > 0 && { tags: model.tags }),
+    tags: model.tags,
     ...(model.zones.length > 0 && { zones: model.zones }),
     ...(identity !== undefined && { identity }),
   }

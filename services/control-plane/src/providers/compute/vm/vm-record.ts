@@ -60,7 +60,9 @@ export function refreshBody(vm: Vm): void {
 export function invalidName(name: string): ServiceError {
   return new ServiceError({
     code: 'InvalidResourceName',
-    message: `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and '-', and does not end with '.' or '-'.`,
+    message:
+      `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and ` +
+      "'-', and does not end with '.' or '-'.",
     target: 'name',
     found: name.slice(0, 90),
     remedy: 'Use another name.',

@@ -1,7 +1,7 @@
 import { firmwareUpdates, type FirmwareUpdates, type ImageReference } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
-import { checkPlan } from '../image/market-terms.ts'
+import { checkPlan } from '../image/plan.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
@@ -10,6 +10,7 @@ import { readMoveNotice } from './planned-maintenance.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import { readRestore, type WantedBackup } from './vm-restore.ts'
 import type { DataDisk, SshKey, VmModel, VmNic, SealedPassword } from './vm-model.ts'
+import { mostOfVm } from '../size/sizes.ts'
 
 const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
 export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
@@ -91,12 +92,12 @@ export function readVmRequest(
   const os = properties.object('osProfile')
   const disablePassword = os.object('linuxConfiguration').flag('disablePasswordAuthentication')
   const encryption = diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption
-  const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys').map(readKey)
+  const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys', 100).map(readKey)
   return {
     fields,
     location: requireLocation(fields, fields.text('location') ?? existing?.location ?? o.groupLocation),
     tags: fields.textMap('tags') ?? existing?.tags ?? {},
-    zones: fields.has('zones') ? fields.texts('zones') : (existing?.zones ?? []),
+    zones: fields.has('zones') ? fields.texts('zones', 3) : (existing?.zones ?? []),
     vmSize: properties.object('hardwareProfile').text('vmSize') ?? existing?.vmSize,
     securityType: security.text('securityType') ?? existing?.securityType,
     encryption,
@@ -204,7 +205,7 @@ type Note = (path: string, reason: string, remedy: string, rule?: FaqRuleId) => 
 /** azurerm sends the profile with every VM, even if it is empty. */
 function readApplications(properties: Fields, note: Note): void {
   const applications = properties.object('applicationProfile')
-  if (applications.list('galleryApplications').length === 0) return
+  if (applications.list('galleryApplications', 25).length === 0) return
   note(
     applications.at('galleryApplications'),
     'Gallery applications need an operator’s agent in the guest, and there is none.',
@@ -221,7 +222,7 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   const storage = properties.object('storageProfile')
   const disk = storage.object('osDisk')
   const os = properties.object('osProfile')
-  for (const [index, data] of storage.list('dataDisks').entries()) {
+  for (const [index, data] of storage.list('dataDisks', mostOfVm).entries()) {
     const path = `${storage.at('dataDisks')}[${index}]`
     if (data.object('managedDisk').has('securityProfile')) {
       note(
@@ -297,7 +298,7 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
 function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
   const profile = properties.object('networkProfile')
   if (!profile.has('networkInterfaces')) return existing ?? []
-  const listed = profile.list('networkInterfaces')
+  const listed = profile.list('networkInterfaces', mostOfVm)
   return listed.map((fields) => {
     const own = fields.object('properties')
     return {

@@ -53,7 +53,10 @@ describe('a VM request is refused', () => {
       (b) => size(b, 'Standard_D2as_v5'),
       400,
       'BadRequest',
-      /^The VM size 'Standard_D2as_v5' is not supported .* 'ConfidentialVM' security type and managedDisk\.securityProfile\.securityEncryptionType set as 'DiskWithVMGuestState'$/,
+      new RegExp(
+        "^The VM size 'Standard_D2as_v5' is not supported .* 'ConfidentialVM' security type and " +
+          "managedDisk\\.securityProfile\\.securityEncryptionType set as 'DiskWithVMGuestState'$",
+      ),
     ],
     [
       'with a size that the region does not offer',
@@ -172,7 +175,13 @@ describe('a VM request is refused', () => {
     ['in a zone that does not exist', (b) => (b.zones = ['9']), 400, 'InvalidAvailabilityZone', /supported zones/],
     ['as a spot VM', (b) => (b.properties.priority = 'Spot'), 400, 'NotSupported', /Spot/],
     ['with a licence', (b) => (b.properties.licenseType = 'UBUNTU_PRO'), 400, 'NotSupported', /licenseType/],
-    ['with fewer cores', (b) => (b.properties.hardwareProfile.vmSizeProperties = { vCPUsAvailable: 1 }), 400, 'NotSupported', /cores/], // prettier-ignore
+    [
+      'with fewer cores',
+      (b) => (b.properties.hardwareProfile.vmSizeProperties = { vCPUsAvailable: 1 }),
+      400,
+      'NotSupported',
+      /cores/,
+    ],
     [
       'with a plan',
       (b) => (b.plan = { name: 'a', product: 'b', publisher: 'c' }),

@@ -46,9 +46,13 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
 async function withPlacement(placed: PlacedViews | undefined, vm: Vm, view: InstanceView): Promise<InstanceView> {
   const { vmId, model } = vm.internal
   const move = await placed?.move(vmId)
-  const domains = model.availabilitySet === undefined ? undefined : placed === undefined ? ownHostDomains : await placed.domains(vmId) // prettier-ignore
+  const domains =
+    model.availabilitySet === undefined ? undefined : placed === undefined ? ownHostDomains : await placed.domains(vmId)
   return {
-    ...(domains !== undefined && { platformFaultDomain: domains.faultDomain, platformUpdateDomain: domains.updateDomain }), // prettier-ignore
+    ...(domains !== undefined && {
+      platformFaultDomain: domains.faultDomain,
+      platformUpdateDomain: domains.updateDomain,
+    }),
     ...view,
     ...(move !== undefined && { maintenanceRedeployStatus: maintenanceStatus(move) }),
   }
@@ -77,7 +81,7 @@ function viewOf(vm: Vm, asked: Asked): InstanceView {
     statuses: [
       provisioningStatus(vm, 'status' in asked ? asked.status : undefined),
       'status' in asked ? powerStatus(vm, asked.status) : unknownPower(asked.error),
-      ...('status' in asked && asked.status?.guest !== undefined ? guestStatuses(asked.status.guest) : []),
+      ...('status' in asked && asked.status !== undefined ? guestStatuses(asked.status) : []),
       ...(vm.internal.generalized === true ? [generalized] : []),
       ...all.map((message, index): InstanceViewStatus => ({
         code: `Notice/${index + 1}`,
@@ -97,10 +101,12 @@ const generalized: InstanceViewStatus = {
 }
 
 const passwordNotice =
-  'The account has a password: the resource manager saw it in clear, and the host saw a hash of it. Anyone on that path could have it; use SSH keys instead.'
+  'The account has a password: the resource manager saw it in clear, and the host saw a hash of it. Anyone on ' +
+  'that path could have it; use SSH keys instead.'
 
 const agentNotice =
-  'There is no VM agent and there are no extensions: provisionVMAgent and allowExtensionOperations are stored as sent, and no operator’s code runs in the guest.'
+  'There is no VM agent and there are no extensions: provisionVMAgent and allowExtensionOperations are stored as ' +
+  'sent, and no operator’s code runs in the guest.'
 
 function ownNotices(vm: Vm): string[] {
   const { encryption, encryptionAtHost, osProfile } = vm.internal.model

@@ -5,14 +5,20 @@ import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.
 import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { userIdentityType } from '../../../types/references.ts'
+import { assertMembers, part, type Members } from '../../../types/members.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 
 const spelling = `${userIdentityType}/federatedIdentityCredentials`
 const list = `${groupPath}/providers/${userIdentityType}/{identity}/federatedIdentityCredentials`
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/
 
+const members: Members = part(
+  { issuer: 'honoured', subject: 'honoured', audiences: 'honoured', claimsMatchingExpression: 'honoured' },
+  { name: 'shown' },
+)
+
 /** Whose tokens sign in as a user-assigned identity. Stored by the directory; there are no rows here. */
-export const federatedCredentials: ResourceType = { spelling, inParent: true, routes }
+export const federatedCredentials: ResourceType = { spelling, inParent: true, members, routes }
 
 function routes(plane: Plane): Route[] {
   const path = `${list}/{name}`
@@ -54,6 +60,7 @@ const find = async (plane: Plane, identity: string, name: string): Promise<Feder
 
 async function write(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const name = param(request, 'name')
+  await assertMembers(members, request.body)
   const wanted = readCredential(request, name)
   const identity = await identityOf(plane, request)
   const before = await find(plane, identity, name)
@@ -97,7 +104,7 @@ function readCredential(request: ArmRequest, name: string): FederatedCredential 
     'the https address of an issuer, as its tokens name it',
   )
   const subject = text('subject', /^[\x20-\x7e]{1,600}$/, 'a text of 1 to 600 printable characters of ASCII')
-  const audiences = properties.texts('audiences')
+  const audiences = properties.texts('audiences', 20)
   const [audience = ''] = audiences
   if (audiences.length !== 1 || !/^[\x20-\x7e]{1,600}$/.test(audience))
     wrong(properties.at('audiences'), 'a list of one string', `${audiences.length} members`)

@@ -47,7 +47,7 @@ type Taken = Map<string, { first: number; last: number; rule: string }[]>
 /** The list; one that is too long is a problem, and its entries are not examined. */
 function bounded(fields: Fields, name: string, most: number): Fields[] {
   const raw = fields.raw(name)
-  if (!Array.isArray(raw) || raw.length <= most) return fields.list(name)
+  if (!Array.isArray(raw) || raw.length <= most) return fields.list(name, most)
   fields.invalid(fields.at(name), `'${name}' has more than ${most} entries.`, {
     expected: `at most ${most}`,
     found: String(raw.length),
@@ -69,7 +69,10 @@ export const poolsNamed = (configuration: Fields): Fields[] =>
  * @param id of the load balancer
  */
 export function readParts(id: string, fields: Fields): Record<PartKind, Part[]> {
-  const parts = Object.fromEntries(partKinds.map((kind) => [kind, namedParts(id, kind, fields)])) as Record<PartKind, Part[]> // prettier-ignore
+  const parts = Object.fromEntries(partKinds.map((kind) => [kind, namedParts(id, kind, fields)])) as Record<
+    PartKind,
+    Part[]
+  >
   const known = new Set(partKinds.flatMap((kind) => parts[kind].map((part) => keyOf(part.id))))
   const taken: Taken = new Map()
   for (const probe of listed(fields, 'probes')) readProbe(probe.object('properties'))
@@ -79,9 +82,9 @@ export function readParts(id: string, fields: Fields): Record<PartKind, Part[]> 
     required(rule.object('properties'), rule.object('properties').oneOf('protocol', ['Tcp', 'Udp', 'All']), 'protocol')
   for (const kind of ['loadBalancingRules', 'inboundNatRules', 'outboundRules'] as const)
     for (const rule of listed(fields, kind)) checkReferences(rule.object('properties'), kind, known)
-  if (fields.list('inboundNatPools').length > 0) refuseOffered(fields, 'inboundNatPools', 'inbound NAT rules')
+  if (fields.list('inboundNatPools', 100).length > 0) refuseOffered(fields, 'inboundNatPools', 'inbound NAT rules')
   for (const pool of listed(fields, 'backendAddressPools'))
-    if (pool.object('properties').list('loadBalancerBackendAddresses').length > 0)
+    if (pool.object('properties').list('loadBalancerBackendAddresses', 100).length > 0)
       refuseOffered(pool.object('properties'), 'loadBalancerBackendAddresses', 'interfaces that name the pool')
   return parts
 }
@@ -129,8 +132,12 @@ function readRule(kind: 'loadBalancingRules' | 'inboundNatRules', rule: Fields, 
   const protocol = required(properties, properties.oneOf('protocol', ['Tcp', 'Udp', 'All']), 'protocol')
   required(properties, properties.integer('backendPort', 0, 65_535), 'backendPort')
   const ranged = kind === 'inboundNatRules' && properties.has('frontendPortRangeStart')
-  const first = ranged ? properties.integer('frontendPortRangeStart', 1, 65_534) : required(properties, properties.integer('frontendPort', 0, 65_534), 'frontendPort') // prettier-ignore
-  const last = ranged ? required(properties, properties.integer('frontendPortRangeEnd', first ?? 1, 65_534), 'frontendPortRangeEnd') : first // prettier-ignore
+  const first = ranged
+    ? properties.integer('frontendPortRangeStart', 1, 65_534)
+    : required(properties, properties.integer('frontendPort', 0, 65_534), 'frontendPort')
+  const last = ranged
+    ? required(properties, properties.integer('frontendPortRangeEnd', first ?? 1, 65_534), 'frontendPortRangeEnd')
+    : first
   if (protocol === undefined || first === undefined || last === undefined) return
   const frontend = keyOf(properties.object('frontendIPConfiguration').text('id') ?? '')
   for (const each of protocol === 'All' ? ['Tcp', 'Udp'] : [protocol]) {
@@ -163,10 +170,11 @@ function checkReferences(properties: Fields, kind: PartKind, known: ReadonlySet<
     const reference = properties.object(member)
     const id = reference.text('id')
     if (needed) required(properties, id, member)
-    if (id !== undefined && !known.has(keyOf(id))) reference.problem(referenceProblem(reference.at('id'), id.slice(0, 300))) // prettier-ignore
+    if (id !== undefined && !known.has(keyOf(id)))
+      reference.problem(referenceProblem(reference.at('id'), id.slice(0, 300)))
   }
   for (const member of ['frontendIPConfigurations', 'backendAddressPools'])
-    for (const reference of properties.list(member)) {
+    for (const reference of properties.list(member, 500)) {
       const id = reference.text('id') ?? ''
       if (!known.has(keyOf(id))) reference.problem(referenceProblem(reference.at('id'), id.slice(0, 300)))
     }

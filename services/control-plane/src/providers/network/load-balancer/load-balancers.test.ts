@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { describeStores } from '@strongroom/platform/testing'
 import { afterEach, expect, it } from 'vitest'
-import { group, makeNetwork, networkPath, openTestPlane, subscriptionId, type Loose, type TestPlane, type TestReply } from '../../../testing/test-plane.ts' // prettier-ignore
+import {
+  group,
+  makeNetwork,
+  networkPath,
+  openTestPlane,
+  subscriptionId,
+  type Loose,
+  type TestPlane,
+  type TestReply,
+} from '../../../testing/test-plane.ts'
 
 const location = 'westeurope'
 const balancer = networkPath('loadBalancers', 'lb')
@@ -12,13 +21,46 @@ const pool = at('backendAddressPools', 'pool')
 
 /** One of everything, as in the scale-set tutorial, with a probe and an outbound rule. */
 const parts = (): Loose => ({
-  frontendIPConfigurations: [{ name: 'front', properties: { publicIPAddress: { id: networkPath('publicIPAddresses', 'ip') } } }],
+  frontendIPConfigurations: [
+    { name: 'front', properties: { publicIPAddress: { id: networkPath('publicIPAddresses', 'ip') } } },
+  ],
   backendAddressPools: [{ name: 'pool' }],
-  probes: [{ name: 'up', properties: { protocol: 'Http', port: 80, requestPath: '/', intervalInSeconds: 5, numberOfProbes: 2 } }],
-  loadBalancingRules: [{ name: 'web', properties: { frontendIPConfiguration: frontend, backendAddressPool: pool, probe: at('probes', 'up'), protocol: 'tcp', frontendPort: 80, backendPort: '80' } }],
-  inboundNatRules: [{ name: 'ssh', properties: { frontendIPConfiguration: frontend, backendAddressPool: pool, protocol: 'tcp', frontendPortRangeStart: '50000', frontendPortRangeEnd: '50119', backendPort: 22 } }],
-  outboundRules: [{ name: 'out', properties: { frontendIPConfigurations: [frontend], backendAddressPool: pool, protocol: 'All' } }],
-}) // prettier-ignore
+  probes: [
+    {
+      name: 'up',
+      properties: { protocol: 'Http', port: 80, requestPath: '/', intervalInSeconds: 5, numberOfProbes: 2 },
+    },
+  ],
+  loadBalancingRules: [
+    {
+      name: 'web',
+      properties: {
+        frontendIPConfiguration: frontend,
+        backendAddressPool: pool,
+        probe: at('probes', 'up'),
+        protocol: 'tcp',
+        frontendPort: 80,
+        backendPort: '80',
+      },
+    },
+  ],
+  inboundNatRules: [
+    {
+      name: 'ssh',
+      properties: {
+        frontendIPConfiguration: frontend,
+        backendAddressPool: pool,
+        protocol: 'tcp',
+        frontendPortRangeStart: '50000',
+        frontendPortRangeEnd: '50119',
+        backendPort: 22,
+      },
+    },
+  ],
+  outboundRules: [
+    { name: 'out', properties: { frontendIPConfigurations: [frontend], backendAddressPool: pool, protocol: 'All' } },
+  ],
+})
 
 describeStores('load balancers', (open) => {
   const planes: TestPlane[] = []
@@ -40,7 +82,12 @@ describeStores('load balancers', (open) => {
   }
   const nic = async (plane: TestPlane, name: string, more: Loose, as?: string): Promise<TestReply> => {
     const properties = { ipConfigurations: [{ name: 'ip', properties: { subnet, ...more } }] }
-    return await plane.send('PUT', networkPath('networkInterfaces', name), { location, properties }, as === undefined ? {} : { as }) // prettier-ignore
+    return await plane.send(
+      'PUT',
+      networkPath('networkInterfaces', name),
+      { location, properties },
+      as === undefined ? {} : { as },
+    )
   }
   const codeOf = ({ status, body }: TestReply): unknown => (status < 300 ? status : body.error.code)
 
@@ -58,7 +105,10 @@ describeStores('load balancers', (open) => {
       },
     })
     expect((await plane.send('GET', pool.id)).body).toEqual(shown)
-    expect(body.properties.loadBalancingRules[0].properties).toMatchObject({ backendPort: 80, probe: at('probes', 'up') }) // prettier-ignore
+    expect(body.properties.loadBalancingRules[0].properties).toMatchObject({
+      backendPort: 80,
+      probe: at('probes', 'up'),
+    })
     for (const kind of Object.keys(parts()))
       expect((await plane.send('GET', `${balancer}/${kind}`)).body.value, kind).toEqual(body.properties[kind])
     expect((await plane.send('GET', `${balancer}/probes/down`)).status).toBe(404)
@@ -73,41 +123,87 @@ describeStores('load balancers', (open) => {
     const plane = await fresh()
     const rule = (p: Loose): Loose => p['loadBalancingRules'][0].properties
     for (const [change, code] of [
-      [(p: Loose) => (rule(p)['frontendIPConfiguration'] = at('frontendIPConfigurations', 'x')), 'InvalidResourceReference'],
-      [(p: Loose) => (rule(p)['backendAddressPool'] = { id: `${group}/providers/Microsoft.Network/loadBalancers/other/backendAddressPools/pool` }), 'InvalidResourceReference'],
+      [
+        (p: Loose) => (rule(p)['frontendIPConfiguration'] = at('frontendIPConfigurations', 'x')),
+        'InvalidResourceReference',
+      ],
+      [
+        (p: Loose) =>
+          (rule(p)['backendAddressPool'] = {
+            id: `${group}/providers/Microsoft.Network/loadBalancers/other/backendAddressPools/pool`,
+          }),
+        'InvalidResourceReference',
+      ],
       [(p: Loose) => (rule(p)['probe'] = at('probes', 'x')), 'InvalidResourceReference'],
       [(p: Loose) => delete rule(p)['frontendIPConfiguration'], 'InvalidParameter'],
       [(p: Loose) => delete rule(p)['protocol'], 'InvalidParameter'],
       [(p: Loose) => (rule(p)['frontendPort'] = 65_535), 'InvalidRequestContent'],
       [(p: Loose) => (rule(p)['frontendPort'] = 50_100), 'RulesUseSameFrontendPortProtocolAndVip'],
-      [(p: Loose) => (rule(p)['protocol'] = 'All', rule(p)['frontendPort'] = 50_119), 'RulesUseSameFrontendPortProtocolAndVip'],
+      [
+        (p: Loose) => ((rule(p)['protocol'] = 'All'), (rule(p)['frontendPort'] = 50_119)),
+        'RulesUseSameFrontendPortProtocolAndVip',
+      ],
       [(p: Loose) => p['backendAddressPools'].push({ name: 'POOL' }), 'InvalidParameter'],
       [(p: Loose) => (p['backendAddressPools'][0].name = '../x'), 'InvalidResourceName'],
       [(p: Loose) => delete p['probes'][0].properties.requestPath, 'InvalidParameter'],
       [(p: Loose) => delete p['frontendIPConfigurations'][0].properties.publicIPAddress, 'InvalidParameter'],
       [(p: Loose) => (p['frontendIPConfigurations'][0].properties.subnet = subnet), 'InvalidParameter'],
-      [(p: Loose) => (p['frontendIPConfigurations'][0].properties.publicIPAddress.id += 'x'), 'InvalidResourceReference'],
-      [(p: Loose) => (p['frontendIPConfigurations'][0].properties.publicIPAddress.id = networkPath('publicIPAddresses', 'vm1PublicIP')), 'PublicIPAddressInUse'],
-      [(p: Loose) => (p['outboundRules'][0].properties.frontendIPConfigurations[0] = at('frontendIPConfigurations', 'x')), 'InvalidResourceReference'],
+      [
+        (p: Loose) => (p['frontendIPConfigurations'][0].properties.publicIPAddress.id += 'x'),
+        'InvalidResourceReference',
+      ],
+      [
+        (p: Loose) =>
+          (p['frontendIPConfigurations'][0].properties.publicIPAddress.id = networkPath(
+            'publicIPAddresses',
+            'vm1PublicIP',
+          )),
+        'PublicIPAddressInUse',
+      ],
+      [
+        (p: Loose) =>
+          (p['outboundRules'][0].properties.frontendIPConfigurations[0] = at('frontendIPConfigurations', 'x')),
+        'InvalidResourceReference',
+      ],
       [(p: Loose) => (p['inboundNatPools'] = [{ name: 'a' }]), 'NotSupported'],
-      [(p: Loose) => (p['backendAddressPools'][0].properties = { loadBalancerBackendAddresses: [{ name: 'a' }] }), 'NotSupported'],
-    ] as const) expect(codeOf(await put(plane, change)), change.toString()).toBe(code) // prettier-ignore
+      [
+        (p: Loose) => (p['backendAddressPools'][0].properties = { loadBalancerBackendAddresses: [{ name: 'a' }] }),
+        'NotSupported',
+      ],
+    ] as const)
+      expect(codeOf(await put(plane, change)), change.toString()).toBe(code)
     // Parts are compared with each other, so they are limited, and a range of ports is not walked port by port (attack W22).
-    const many = (count: number, properties: (index: number) => Loose) => Array.from({ length: count }, (_, index) => ({ name: `p${index}`, properties: properties(index) })) // prettier-ignore
-    const range = (index: number): Loose => ({ frontendIPConfiguration: at('frontendIPConfigurations', `f${index}`), protocol: 'All', frontendPortRangeStart: 1, frontendPortRangeEnd: 65_534, backendPort: 1 }) // prettier-ignore
+    const many = (count: number, properties: (index: number) => Loose) =>
+      Array.from({ length: count }, (_, index) => ({ name: `p${index}`, properties: properties(index) }))
+    const range = (index: number): Loose => ({
+      frontendIPConfiguration: at('frontendIPConfigurations', `f${index}`),
+      protocol: 'All',
+      frontendPortRangeStart: 1,
+      frontendPortRangeEnd: 65_534,
+      backendPort: 1,
+    })
     for (const count of [500, 5000]) {
       const begun = process.cpuUsage()
       const refused = await put(plane, (p) => (p['inboundNatRules'] = many(count, range)))
-      expect([refused.status, codeOf(refused)]).toEqual([400, count === 500 ? 'InvalidResourceReference' : 'InvalidParameter']) // prettier-ignore
+      expect([refused.status, codeOf(refused)]).toEqual([
+        400,
+        count === 500 ? 'InvalidResourceReference' : 'InvalidParameter',
+      ])
       expect(process.cpuUsage(begun).user).toBeLessThan(3_000_000)
     }
     const pools = Array.from({ length: 11 }, () => pool)
     expect(codeOf(await nic(plane, 'a', { loadBalancerBackendAddressPools: pools }))).toBe('InvalidParameter')
     // A refused one has taken nothing.
-    expect((await plane.send('GET', networkPath('publicIPAddresses', 'ip'))).body.properties.ipConfiguration).toBeUndefined() // prettier-ignore
+    expect(
+      (await plane.send('GET', networkPath('publicIPAddresses', 'ip'))).body.properties.ipConfiguration,
+    ).toBeUndefined()
     expect(codeOf(await put(plane))).toBe(201)
-    expect(codeOf(await nic(plane, 'a', { loadBalancerBackendAddressPools: [at('backendAddressPools', 'x')] }))).toBe('InvalidResourceReference') // prettier-ignore
-    expect(codeOf(await nic(plane, 'a', { loadBalancerInboundNatRules: [at('inboundNatRules', 'ssh')] }))).toBe('NotSupported') // prettier-ignore
+    expect(codeOf(await nic(plane, 'a', { loadBalancerBackendAddressPools: [at('backendAddressPools', 'x')] }))).toBe(
+      'InvalidResourceReference',
+    )
+    expect(codeOf(await nic(plane, 'a', { loadBalancerInboundNatRules: [at('inboundNatRules', 'ssh')] }))).toBe(
+      'NotSupported',
+    )
   })
 
   it('stay while an interface is behind them, and then give back what they held', async () => {
@@ -117,7 +213,13 @@ describeStores('load balancers', (open) => {
     const inUse = 'InUseBackendAddressPoolCannotBeDeleted'
     expect(codeOf(await plane.send('DELETE', balancer))).toBe(inUse)
     expect(codeOf(await plane.send('DELETE', pool.id))).toBe('InvalidResourceReference')
-    expect(codeOf(await put(plane, (p) => Object.assign(p, { backendAddressPools: [], loadBalancingRules: [], inboundNatRules: [], outboundRules: [] })))).toBe(inUse) // prettier-ignore
+    expect(
+      codeOf(
+        await put(plane, (p) =>
+          Object.assign(p, { backendAddressPools: [], loadBalancingRules: [], inboundNatRules: [], outboundRules: [] }),
+        ),
+      ),
+    ).toBe(inUse)
     await nic(plane, 'a', {})
     expect(codeOf(await plane.send('DELETE', balancer))).toBe(200)
     expect(codeOf(await plane.send('DELETE', networkPath('publicIPAddresses', 'ip')))).toBe(200)
@@ -127,13 +229,25 @@ describeStores('load balancers', (open) => {
     const plane = await fresh()
     await put(plane)
     const other = at('backendAddressPools', 'other').id
-    expect([(await plane.send('PUT', other, {})).status, (await plane.send('PUT', other, {})).status]).toEqual([201, 200]) // prettier-ignore
-    const rdp = { frontendIPConfiguration: frontend, backendAddressPool: { id: other }, protocol: 'Tcp', frontendPort: 50_119, backendPort: 22 } // prettier-ignore
+    expect([(await plane.send('PUT', other, {})).status, (await plane.send('PUT', other, {})).status]).toEqual([
+      201, 200,
+    ])
+    const rdp = {
+      frontendIPConfiguration: frontend,
+      backendAddressPool: { id: other },
+      protocol: 'Tcp',
+      frontendPort: 50_119,
+      backendPort: 22,
+    }
     const path = at('inboundNatRules', 'more').id
     expect(codeOf(await plane.send('PUT', path, { properties: rdp }))).toBe('RulesUseSameFrontendPortProtocolAndVip')
     expect(codeOf(await plane.send('PUT', path, { properties: { ...rdp, frontendPort: 50_120 } }))).toBe(201)
     expect(codeOf(await plane.send('DELETE', other))).toBe('InvalidResourceReference')
-    expect([codeOf(await plane.send('DELETE', path)), codeOf(await plane.send('DELETE', other)), codeOf(await plane.send('DELETE', other))]).toEqual([200, 200, 204]) // prettier-ignore
+    expect([
+      codeOf(await plane.send('DELETE', path)),
+      codeOf(await plane.send('DELETE', other)),
+      codeOf(await plane.send('DELETE', other)),
+    ]).toEqual([200, 200, 204])
     expect(codeOf(await plane.send('PUT', at('probes', 'up').id, {}))).toBe('HttpMethodNotAllowed')
   })
 
@@ -146,15 +260,21 @@ describeStores('load balancers', (open) => {
     const addressOf = async (): Promise<string> =>
       (await plane.send('GET', frontend.id)).body.properties.privateIPAddress as string
     expect((await put(plane, inside('10.0.0.99'))).status).toBe(201)
-    expect(codeOf(await nic(plane, 'a', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.99' }))).toBe('PrivateIPAddressInUse') // prettier-ignore
+    expect(codeOf(await nic(plane, 'a', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.99' }))).toBe(
+      'PrivateIPAddressInUse',
+    )
     // Without a requested address, it keeps its current one.
     await put(plane, inside())
     expect(await addressOf()).toBe('10.0.0.99')
     await put(plane, inside('10.0.0.98'))
     expect(await addressOf()).toBe('10.0.0.98')
-    expect(codeOf(await nic(plane, 'a', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.99' }))).toBe(201) // prettier-ignore
+    expect(codeOf(await nic(plane, 'a', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.99' }))).toBe(
+      201,
+    )
     await plane.send('DELETE', balancer)
-    expect(codeOf(await nic(plane, 'b', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.98' }))).toBe(201) // prettier-ignore
+    expect(codeOf(await nic(plane, 'b', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.98' }))).toBe(
+      201,
+    )
   })
 
   it('let in nobody who has no right to them, and take nobody’s address (attack W41)', async () => {
@@ -174,7 +294,12 @@ describeStores('load balancers', (open) => {
     await give(networkPath('virtualNetworks', 'vnet'), '4d97b98b-1d4f-4787-a291-c67834d212e7')
     const mine = (kind: string, name: string): string => `${other}/providers/Microsoft.Network/${kind}/${name}`
     const configuration = { name: 'ip', properties: { subnet, loadBalancerBackendAddressPools: [pool] } }
-    const joined = await plane.send('PUT', mine('networkInterfaces', 'n'), { location, properties: { ipConfigurations: [configuration] } }, { as: somebody }) // prettier-ignore
+    const joined = await plane.send(
+      'PUT',
+      mine('networkInterfaces', 'n'),
+      { location, properties: { ipConfigurations: [configuration] } },
+      { as: somebody },
+    )
     expect([joined.status, codeOf(joined)]).toEqual([403, 'LinkedAuthorizationFailed'])
     const properties = { frontendIPConfigurations: parts()['frontendIPConfigurations'] }
     const taken = await plane.send('PUT', mine('loadBalancers', 'lb'), { location, properties }, { as: somebody })

@@ -5,27 +5,41 @@ import { keyOf } from '../../../arm/resource-id.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
-import { release, takePrivateAddress, takeStaticAddress } from '../address-pool.ts'
-import { attachPublicAddress, checkReference, detachPublicAddress, findSubnet } from '../address-holders.ts'
-import { referenceProblem, type NetworkKind, type Written } from '../provider.ts'
+import type { Along } from '../../../types/along.ts'
+import { release, takeAddress } from '../address-pool.ts'
+import { attachPublicAddress, detachPublicAddress, findSubnet } from '../address-holders.ts'
+import { balancerMembers } from './part-members.ts'
+import {
+  addressJoin,
+  checkReference,
+  readAllocation,
+  referenceProblem,
+  type NetworkKind,
+  type Written,
+} from '../provider.ts'
 import { assertPoolsUnused, membersOf, withReferences } from './balancer-members.ts'
 import { balancerType, listed, partKinds, partsOf, readParts, type Part } from './balancer-parts.ts'
 
 /** Load balancers are stored and validated like Azure's; nothing is balanced, because only SSH reaches a guest from outside. */
 export const loadBalancers: NetworkKind = {
   name: 'loadBalancers',
+  members: balancerMembers,
   refersTo: ['publicIPAddresses', 'virtualNetworks'].map((name) => `Microsoft.Network/${name}`),
   links(fields) {
     const frontends = listed(fields.object('properties'), 'frontendIPConfigurations')
-    return frontends.map((each) => each.object('properties')).flatMap((properties): Link[] => {
-      const address = properties.object('publicIPAddress').text('id')
-      const subnet = properties.object('subnet').text('id')
-      return [
-        ...(address === undefined ? [] : [{ id: address, action: 'Microsoft.Network/publicIPAddresses/join/action' }]),
-        ...(subnet === undefined ? [] : [{ id: subnet, action: 'Microsoft.Network/virtualNetworks/subnets/join/action' }]),
-      ]
-    })
-  }, // prettier-ignore
+    return frontends
+      .map((each) => each.object('properties'))
+      .flatMap((properties): Link[] => {
+        const address = properties.object('publicIPAddress').text('id')
+        const subnet = properties.object('subnet').text('id')
+        return [
+          ...(address === undefined ? [] : [{ id: address, action: addressJoin }]),
+          ...(subnet === undefined
+            ? []
+            : [{ id: subnet, action: 'Microsoft.Network/virtualNetworks/subnets/join/action' }]),
+        ]
+      })
+  },
   async complete(plane, written) {
     const { tx, id, fields, existing } = written
     const properties = fields.object('properties')
@@ -34,7 +48,11 @@ export const loadBalancers: NetworkKind = {
     const before = existing === undefined ? [] : partsOf(existing, 'frontendIPConfigurations')
     const has = (kept: readonly Part[], part: Part): boolean => kept.some((each) => keyOf(each.id) === keyOf(part.id))
     if (existing !== undefined)
-      await assertPoolsUnused(plane, tx, partsOf(existing, 'backendAddressPools').filter((pool) => !has(parts.backendAddressPools, pool))) // prettier-ignore
+      await assertPoolsUnused(
+        plane,
+        tx,
+        partsOf(existing, 'backendAddressPools').filter((pool) => !has(parts.backendAddressPools, pool)),
+      )
     for (const gone of before.filter((frontend) => !has(parts.frontendIPConfigurations, frontend)))
       await giveBack(plane, tx, gone)
     const frontends = listed(properties, 'frontendIPConfigurations')
@@ -47,6 +65,11 @@ export const loadBalancers: NetworkKind = {
     fields.assertSound()
     return { ...written.given, ...parts }
   },
+  along: async (_plane, balancer) =>
+    partsOf(balancer, 'frontendIPConfigurations').flatMap(({ properties }): Along[] => {
+      const { publicIPAddress } = properties as FrontendProperties
+      return publicIPAddress === undefined ? [] : [{ id: publicIPAddress.id, does: 'change' }]
+    }),
   async assertUnused(plane, tx, balancer) {
     await assertPoolsUnused(plane, tx, partsOf(balancer, 'backendAddressPools'))
   },
@@ -71,8 +94,9 @@ async function completeFrontend(
   { tx, id, fields: all }: Written,
   { frontend, fields, before }: { frontend: Part; fields: Fields; before: Part | undefined },
 ): Promise<void> {
-  const method = fields.oneOf('privateIPAllocationMethod', ['Dynamic', 'Static']) ?? 'Dynamic'
-  const wanted = fields.text('privateIPAddress')
+  const old = before?.properties as FrontendProperties | undefined
+  const allocation = readAllocation(fields, old?.privateIPAddress)
+  const { method, wanted } = allocation
   const subnetId = fields.object('subnet').text('id')
   const publicId = await checkReference(plane, tx, fields.object('publicIPAddress'), 'publicIPAddresses')
   if ((subnetId === undefined) === !fields.object('publicIPAddress').has('id'))
@@ -86,14 +110,14 @@ async function completeFrontend(
       },
     )
   const subnet = subnetId === undefined ? undefined : await findSubnet(plane, tx, subnetId)
-  if (subnetId !== undefined && subnet === undefined) fields.problem(referenceProblem(fields.at('subnet.id'), subnetId.slice(0, 300))) // prettier-ignore
+  if (subnetId !== undefined && subnet === undefined)
+    fields.problem(referenceProblem(fields.at('subnet.id'), subnetId.slice(0, 300)))
   all.assertSound()
-  const old = before?.properties as FrontendProperties | undefined
   const keepsPublic = publicId !== undefined && keyOf(old?.publicIPAddress?.id ?? '') === keyOf(publicId)
   const keepsPrivate =
     subnet !== undefined &&
     keyOf(old?.subnet?.id ?? '') === keyOf(subnet.id) &&
-    (method === 'Dynamic' || wanted === undefined || wanted === old?.privateIPAddress)
+    (wanted === undefined || wanted === old?.privateIPAddress)
   if (before !== undefined && !keepsPublic && !keepsPrivate) await giveBack(plane, tx, before)
   if (publicId !== undefined) {
     await attachPublicAddress(plane, tx, publicId, frontend.id)
@@ -105,9 +129,7 @@ async function completeFrontend(
   frontend.properties['privateIPAllocationMethod'] = method
   frontend.properties['privateIPAddress'] = keepsPrivate
     ? old?.privateIPAddress
-    : method === 'Static' && wanted !== undefined
-      ? await takeStaticAddress(tx, { ...pool, address: wanted })
-      : await takePrivateAddress(tx, pool)
+    : await takeAddress(tx, pool, allocation)
 }
 
 async function giveBack(plane: Plane, tx: Db, frontend: Part): Promise<void> {
@@ -137,7 +159,12 @@ const poolOf = (balancer: Resource | undefined, id: string): Part | undefined =>
 /** A load balancer's body with one part added or removed. */
 export function bodyWith(balancer: Resource, kind: (typeof partKinds)[number], name: string, part?: Json): Json {
   const others = partsOf(balancer, kind).filter((each) => each.name.toLowerCase() !== name.toLowerCase())
-  return { properties: { ...balancer.body.properties, [kind]: [...others, ...(part === undefined ? [] : [{ ...part, name }])] } } // prettier-ignore
+  return {
+    properties: {
+      ...balancer.body.properties,
+      [kind]: [...others, ...(part === undefined ? [] : [{ ...part, name }])],
+    },
+  }
 }
 
 export const noPart = (path: string): ServiceError =>

@@ -7,6 +7,8 @@ import { groupPath, type Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import { membersOf, withReferences } from './balancer-members.ts'
 import { balancerType, isWritten, partsOf, type Part, type PartKind } from './balancer-parts.ts'
+import { alone, assertMembers } from '../../../types/members.ts'
+import { partMembers } from './part-members.ts'
 import { bodyWith, loadBalancers, noPart } from './load-balancers.ts'
 
 const idOf = (request: ArmRequest): string => request.path.split('/').slice(0, 9).join('/')
@@ -43,6 +45,11 @@ export function partRoutes(plane: Plane, kind: PartKind): Route[] {
   ]
 }
 
+const requireMembers = async (balancer: Resource, request: ArmRequest, kind: PartKind): Promise<void> => {
+  const shown = partsOf(balancer, kind).find(({ name }) => name.toLowerCase() === param(request, 'part').toLowerCase())
+  await assertMembers(alone(partMembers[kind]), request.body, shown && { shown: () => shown })
+}
+
 /** Writes the load balancer with one part added or removed, with all the checks of its own PUT. */
 async function rewrite(
   plane: Plane,
@@ -54,9 +61,17 @@ async function rewrite(
     await plane.resources.lockGroup(tx, request.path)
     const before = await plane.resources.getLocked(tx, idOf(request))
     checkPreconditions(request, before)
+    if (part !== undefined) await requireMembers(before, request, kind)
     const body = bodyWith(before, kind, param(request, 'part'), part)
     const fields = new Fields(body)
-    const written = { tx, id: before.id, location: before.location, fields, given: body['properties'] as Json, existing: before } // prettier-ignore
+    const written = {
+      tx,
+      id: before.id,
+      location: before.location,
+      fields,
+      given: body['properties'] as Json,
+      existing: before,
+    }
     const properties = await loadBalancers.complete(plane, written)
     fields.assertSound()
     const after = await plane.resources.change(tx, before.id, (balancer) => {

@@ -21,6 +21,7 @@ put 0644 strongroom-secure-boot.path etc/systemd/system/strongroom-secure-boot.p
 put 0644 strongroom-secure-boot.service etc/systemd/system/strongroom-secure-boot.service
 put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
+put 0644 further-network.conf etc/systemd/network/60-further.network
 put 0644 devices.conf etc/systemd/system/systemd-udev-trigger.service.d/strongroom.conf
 # First the report and SSH, then the rest: a program that starts beside them takes its time from them under emulation.
 for unit in $(cd "$root/usr/lib/systemd/system/sysinit.target.wants" && ls -- *.service) systemd-remount-fs.service \
@@ -32,8 +33,9 @@ put 0644 ssh.service etc/systemd/system/ssh.service
 ln -s /dev/null "$root/etc/tmpfiles.d/systemd-nologin.conf"
 # eth0, as on Azure: the first interface is up before udev could rename it.
 ln -s /dev/null "$root/etc/systemd/network/99-default.link"
-chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-report.service strongroom-hostkeys.service \
-  strongroom-clock.service strongroom-commands.service strongroom-health.timer strongroom-secure-boot.path chrony.service
+chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service \
+  strongroom-report.service strongroom-hostkeys.service strongroom-clock.service strongroom-commands.service \
+  strongroom-health.timer strongroom-secure-boot.path chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 chroot "$root" systemctl --quiet set-default multi-user.target
 # The disk is larger than its image; no generator says so (systemd.gpt_auto=no).
@@ -47,9 +49,11 @@ chroot "$root" systemctl --quiet mask sshd-keygen.service getty@.service autovt@
 # Sockets of services that nobody asks here.
 chroot "$root" systemctl --quiet mask systemd-creds.socket systemd-pcrextend.socket systemd-pcrlock.socket systemd-sysext.socket
 # Each of these is a program that starts at every boot and does nothing here: it reads what a host could say (credentials, the
-# kernel's command line), makes what the paravisor has made (the TPM's storage key), measures what the agent measures, or mounts what is mounted when it is wanted.
+# kernel's command line), makes what the paravisor has made (the TPM's storage key), measures what the agent measures, or mounts
+# what is mounted when it is wanted.
 chroot "$root" systemctl --quiet mask systemd-network-generator.service systemd-networkd-persistent-storage.service \
-  systemd-udev-load-credentials.service systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-tpm2-setup-early.service systemd-tpm2-setup.service systemd-pcrmachine.service \
+  systemd-udev-load-credentials.service systemd-pcrphase.service systemd-pcrphase-sysinit.service \
+  systemd-tpm2-setup-early.service systemd-tpm2-setup.service systemd-pcrmachine.service \
   systemd-pstore.service modprobe@efi_pstore.service modprobe@drm.service sys-kernel-config.mount sys-kernel-debug.mount \
   sys-kernel-tracing.mount sys-fs-fuse-connections.mount
 mkdir -p "$root/etc/systemd/system-generators"

@@ -27,7 +27,9 @@ export async function readSourceUri(
   const uri = at.uri ?? ''
   if (/^file:\/\/\/[\x21-\x7e]+$/i.test(uri)) {
     const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images`
-    await plane.access.requireLinked(request.caller, request.path, [{ id, action: 'Strongroom.Machine/images/import/action' }]) // prettier-ignore
+    await plane.access.requireLinked(request.caller, request.path, [
+      { id, action: 'Strongroom.Machine/images/import/action' },
+    ])
     return uri
   }
   if (idOfAddress(uri) !== undefined) return uri
@@ -52,11 +54,16 @@ export async function guestBehind(
 ): Promise<GuestIdentity | undefined> {
   const owner = at.id === undefined ? undefined : await ownerOfGuestState(plane, at.id.toUpperCase())
   if (owner === undefined) {
-    fields.invalid(at.path, 'The guest state does not belong to a VM, disk or snapshot of this installation: no key decrypts it.', {
-      expected: 'guest state that was exported here, from a source that still exists',
-      found: at.id ?? 'no guest state',
-      remedy: 'Export it with az snapshot grant-access --secure-vm-guest-state-sas, and keep the snapshot until it is imported.',
-    }) // prettier-ignore
+    fields.invalid(
+      at.path,
+      'The guest state does not belong to a VM, disk or snapshot of this installation: no key decrypts it.',
+      {
+        expected: 'guest state that was exported here, from a source that still exists',
+        found: at.id ?? 'no guest state',
+        remedy:
+          'Export it with az snapshot grant-access --secure-vm-guest-state-sas, and keep the snapshot until it is imported.',
+      },
+    )
     return undefined
   }
   const action = `${snapshotType}/beginGetAccess/action`

@@ -37,7 +37,7 @@ async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskRe
   if (seconds === undefined && !fields.has('durationInSeconds'))
     fields.missing('durationInSeconds', 'durationInSeconds', { expected: `1 to ${longest}` })
   if (format === 'VHDX')
-    fields.invalid('fileFormat', 'Disks can only be downloaded as VHD.', { expected: 'VHD', found: 'VHDX' })
+    fields.invalid('fileFormat', 'Disks are read and written as VHD.', { expected: 'VHD', found: 'VHDX' })
   fields.assertSound()
   const permission: DiskPermission = given === 'Write' ? 'Write' : 'Read'
   const id = await hostId(plane, disk, permission)
@@ -79,7 +79,15 @@ async function end(plane: Plane, request: ArmRequest, disk: StoredDiskResource):
   }
   if (disk.body.properties['diskState'] !== 'ActiveUpload') {
     await plane.host.revokeDisk(kept.id)
-    await setDiskState(plane, disk, kept.source.from === 'upload' && disk.body.properties['diskState'] === 'ReadyToUpload' ? 'ReadyToUpload' : managedBy === '' ? 'Unattached' : 'Attached') // prettier-ignore
+    await setDiskState(
+      plane,
+      disk,
+      kept.source.from === 'upload' && disk.body.properties['diskState'] === 'ReadyToUpload'
+        ? 'ReadyToUpload'
+        : managedBy === ''
+          ? 'Unattached'
+          : 'Attached',
+    )
     return { status: 200 }
   }
   const guest = await guestOfUpload(plane, request, kept)
@@ -91,7 +99,7 @@ async function end(plane: Plane, request: ArmRequest, disk: StoredDiskResource):
       body.properties['securityProfile'] = { securityType: diskSecurityTypes[guest.encryption] }
     })
     const params = { id: disk.id, keptId: kept.id, asker: onBehalfOf(request) }
-    return await begin(plane.runner, tx, 'disk.finishUpload', disk, request.caller, params)
+    return await begin(plane.runner, tx, 'disk.finishUpload', { resource: disk, asker: request.caller }, params)
   })
   return accepted(plane, request, disk, operation)
 }

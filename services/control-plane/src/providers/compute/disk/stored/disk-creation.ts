@@ -4,21 +4,16 @@ import { checkDiskSecurity } from './security-profile.ts'
 import type { ArmReply, ArmRequest } from '../../../../arm/request.ts'
 import type { Plane } from '../../../../plane.ts'
 import type { Json } from '../../../../store/resources.ts'
+import { imageLinks } from '../../image/image-links.ts'
 import { readImageReference, resolveImage } from '../../image/images.ts'
 import { readPut } from '../../../../types/creation.ts'
 import { diskType } from '../../vm/vm-model.ts'
 import { diskSkus } from '../../vm/vm-request.ts'
 import { copiedFrom, guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
 import { diskBody } from './disk-body.ts'
+import { refuseCustomerKey, refuseOtherSources, refuseRestore } from '../disk-members.ts'
 import { readDiskSize } from '../disk-size.ts'
-import {
-  diskRestorePointType,
-  managedImageType,
-  snapshotType,
-  versionType,
-  type StoredDisk,
-  type StoredDiskResource,
-} from './stored-disk.ts'
+import { managedImageType, snapshotType, versionType, type StoredDisk, type StoredDiskResource } from './stored-disk.ts'
 import { resolveSource } from './source.ts'
 import { accepted } from '../../../../arm/operations.ts'
 import { insertStored, storedFrom, storedOf } from './write-stored.ts'
@@ -44,6 +39,8 @@ export async function createFilledDisk(
   const { fields, properties, location, tags } = readPut(request, groupLocation)
   const creation = properties.object('creationData')
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
+  refuseCustomerKey(properties)
+  refuseOtherSources(creation)
   const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
   const sizeGiB = readDiskSize(properties)
   if (kept !== undefined && sizeGiB !== undefined && sizeGiB !== kept.sizeGiB && kept.source.from !== 'uri')
@@ -76,26 +73,23 @@ async function readCreation(
   const option = creation.oneOf('createOption', options)
   const osType = readOsType(c)
   switch (option) {
-    case 'Copy':
-    case 'Restore': {
+    case 'Copy': {
       const id = copiedFrom(creation) ?? missing(fields, creation.at('sourceResourceId'))
       if (id === '') return { creationData: {} }
       const target = creation.at('sourceResourceId')
-      const types = option === 'Copy' ? [diskType, snapshotType] : [diskRestorePointType]
+      const types = [diskType, snapshotType]
       const source = await resolveSource(plane, request, { id, target, location: c.location, types })
       return { kept: storedOf(plane, source), creationData: { createOption: option, sourceResourceId: source.id } }
     }
     case 'FromImage':
       return await fromImage(plane, request, c)
-    case 'Import': {
-      const uri = await readSourceUri(plane, request, fields, { path: creation.at('sourceUri'), uri: creation.text('sourceUri') }) // prettier-ignore
-      return {
-        kept: storedFrom(plane, { from: 'uri', uri }, { sizeGiB: 1, ...osType }),
-        creationData: { createOption: option, sourceUri: withoutSignature(uri) },
-      }
-    }
+    case 'Import':
+      return await importPlain(plane, request, c, osType)
     case 'ImportSecure': {
-      const uri = await readSourceUri(plane, request, fields, { path: creation.at('sourceUri'), uri: creation.text('sourceUri') }) // prettier-ignore
+      const uri = await readSourceUri(plane, request, fields, {
+        path: creation.at('sourceUri'),
+        uri: creation.text('sourceUri'),
+      })
       const path = creation.at('securityDataUri')
       const guestStateUri = creation.text('securityDataUri') ?? missing(fields, path)
       const id = idOfAddress(guestStateUri)
@@ -105,6 +99,7 @@ async function readCreation(
         creationData: {
           createOption: option,
           sourceUri: withoutSignature(uri),
+          ...accountOf(creation),
           securityDataUri: withoutSignature(guestStateUri),
         },
       }
@@ -121,18 +116,53 @@ async function readCreation(
       const withGuestState = option === 'UploadPreparedSecure'
       const sizeGiB = Math.max(1, Math.ceil((bytes - 512) / 2 ** 30))
       return {
-        kept: storedFrom(plane, { from: 'upload', bytes, withGuestState }, { sizeGiB, ...(withGuestState ? { osType: 'Linux' } : osType) }), // prettier-ignore
+        kept: storedFrom(
+          plane,
+          { from: 'upload', bytes, withGuestState },
+          { sizeGiB, ...(withGuestState ? { osType: 'Linux' } : osType) },
+        ),
         creationData: { createOption: option, uploadSizeBytes: bytes },
       }
     }
+    case 'Restore':
+      refuseRestore(creation)
+      return { creationData: {} }
     case 'Empty':
     case undefined:
       if (creation.has('createOption') && option === undefined) return { creationData: {} }
       fields.invalid(creation.at('createOption'), 'The disk cannot be created this way.', {
-        expected: 'Empty, Copy, Restore, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
+        expected: 'Empty, Copy, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
         found: option ?? 'null',
       })
       return { creationData: {} }
+  }
+}
+
+/** The storage account of the blob, as the client names it: shown again, since the address alone is read. */
+function accountOf(creation: Fields): { storageAccountId?: string } {
+  const storageAccountId = creation.text('storageAccountId')
+  return storageAccountId === undefined ? {} : { storageAccountId }
+}
+
+async function importPlain(
+  plane: Plane,
+  request: ArmRequest,
+  { fields, creation }: Creation,
+  osType: ReturnType<typeof readOsType>,
+): Promise<{ kept: StoredDisk; creationData: Json }> {
+  if (creation.has('securityDataUri'))
+    creation.unsupported(creation.at('securityDataUri'), 'A disk with guest state is imported by ImportSecure.', {
+      expected: 'no securityDataUri',
+      found: 'one',
+      remedy: 'Use createOption ImportSecure.',
+    })
+  const uri = await readSourceUri(plane, request, fields, {
+    path: creation.at('sourceUri'),
+    uri: creation.text('sourceUri'),
+  })
+  return {
+    kept: storedFrom(plane, { from: 'uri', uri }, { sizeGiB: 1, ...osType }),
+    creationData: { createOption: 'Import', sourceUri: withoutSignature(uri), ...accountOf(creation) },
   }
 }
 
@@ -174,6 +204,8 @@ async function fromImage(
     return { creationData: {} }
   }
   const resolved = await resolveImage(plane, named, { strict: plane.strictImages, location })
+  const links = imageLinks(plane, named, 'problem' in resolved ? undefined : resolved)
+  await plane.access.requireLinked(request.caller, request.path, links)
   if ('problem' in resolved) {
     fields.problem({ ...resolved.problem, target })
     return { creationData: {} }

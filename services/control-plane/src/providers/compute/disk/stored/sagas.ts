@@ -53,7 +53,7 @@ async function makeKey(plane: Plane, params: StoredDiskParams): Promise<void> {
 }
 
 /** Disk, guest state and key. Idempotent. */
-export async function destroyStored(plane: Plane, asker: OnBehalfOf, keptId: string): Promise<void> {
+async function destroyStored(plane: Plane, asker: OnBehalfOf, keptId: string): Promise<void> {
   await plane.host.removeDisk(keptId)
   await plane.keys.destroy(asker, keptId)
 }
@@ -117,7 +117,7 @@ export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
 }
 
 /** Makes the host store a disk, and shows its findings. Idempotent. @throws ServiceError with the host's reason */
-export async function copyStored(plane: Plane, c: Step): Promise<void> {
+async function copyStored(plane: Plane, c: Step): Promise<void> {
   const found = await load(plane, c.params)
   if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource no longer exists.' })
   await plane.host.keepDisk(specOf(found.resource, found.kept))
@@ -176,7 +176,7 @@ export function removeStoredSaga(plane: Plane): SagaDefinition<StoredDiskParams>
 }
 
 /** Records how storing it has ended. Idempotent. */
-export async function settle(plane: Plane, params: StoredDiskParams, well: boolean): Promise<void> {
+async function settle(plane: Plane, params: StoredDiskParams, well: boolean): Promise<void> {
   await changeStored(plane, params, ({ body }) => {
     if (body.properties['provisioningState'] === 'Deleting' && well) return
     body.properties['provisioningState'] = well ? 'Succeeded' : 'Failed'

@@ -1,4 +1,5 @@
 import type { Fields } from '../../../../arm/fields.ts'
+import type { Particulars } from '../../../../arm/refusals.ts'
 import { diskSecurityTypes, encryptionOf, type StoredDisk } from './stored-disk.ts'
 
 const customerKey = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
@@ -45,17 +46,26 @@ export function checkDiskSecurity(
   const encryption = encryptionOf(kept)
   const has = encryption === undefined ? bare : diskSecurityTypes[encryption]
   if (given === has) return
-  fields.invalid(
-    target,
-    kept.guest === undefined
-      ? `The source of the disk has no guest state: it cannot be a disk of security type '${given}'.`
-      : `The security type of the disk must be its source's.`,
-    {
-      expected: has,
-      found: given,
-      remedy:
-        kept.guest === undefined ? 'Use createOption ImportSecure with guest state.' : `Use ${has}, or leave it out.`,
-      rule: encryption === undefined ? 'S18' : 'S16',
-    },
-  )
+  fields.invalid(target, ...misfit({ given, has, isSecured: kept.guest !== undefined, option: option.toLowerCase() }))
+}
+
+/** Why a disk cannot have the security type given. @param o.has that of its source */
+function misfit(o: { given: string; has: string; isSecured: boolean; option: string }): [string, Particulars] {
+  const { given, has } = o
+  const found = { expected: has, found: given }
+  const rule = Object.values<string>(diskSecurityTypes).includes(has) ? 'S16' : 'S18'
+  if (o.isSecured)
+    return [
+      `The security type of the disk must be its source's.`,
+      { ...found, remedy: `Use ${has}, or leave it out.`, rule },
+    ]
+  if (o.option !== 'fromimage')
+    return [
+      `The source of the disk has no guest state: it cannot be a disk of security type '${given}'.`,
+      { ...found, remedy: 'Use createOption ImportSecure with guest state.', rule },
+    ]
+  return [
+    `A disk from an image cannot have the security type '${given}': its guest state is made with a VM, not with a disk.`,
+    { ...found, remedy: 'Create the VM from the image: az vm create --image … --security-type ConfidentialVM.', rule },
+  ]
 }

@@ -2,12 +2,12 @@ import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import type { ArmRequest } from '../../../../arm/request.ts'
+import { parseResourceId } from '../../../../arm/resource-id.ts'
 import type { Plane } from '../../../../plane.ts'
 import { isOfType, type Resource } from '../../../../store/resources.ts'
 import { attestationUri } from '../../vm/vm-attestation.ts'
 import { diskType, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/vm-model.ts'
 import {
-  diskRestorePointType,
   guestIdentity,
   hasContent,
   managedImageType,
@@ -43,7 +43,6 @@ const copyActions: Record<string, string> = {
   [vmType.toLowerCase()]: `${vmType}/write`,
   [diskType.toLowerCase()]: `${diskType}/beginGetAccess/action`,
   [snapshotType.toLowerCase()]: `${snapshotType}/beginGetAccess/action`,
-  [diskRestorePointType.toLowerCase()]: `${diskRestorePointType}/beginGetAccess/action`,
   [managedImageType.toLowerCase()]: `${managedImageType}/read`,
   [versionType.toLowerCase()]: `${versionType}/read`,
 }
@@ -58,12 +57,13 @@ export async function resolveSource(
   request: ArmRequest,
   o: { id: string; target: string; location: string; types: string[] },
 ): Promise<CopySource> {
+  const type = parseResourceId(o.id)?.type
+  const wanted = o.types.some((each) => each.toLowerCase() === type?.toLowerCase())
+  const action = copyActions[type?.toLowerCase() ?? '']
+  if (!wanted || action === undefined) throw unknownSource(o, type)
+  await plane.access.requireLinked(request.caller, request.path, [{ id: o.id, action }])
   const found = await plane.resources.find(o.id)
-  const types = o.types.map((type) => type.toLowerCase())
-  if (found === undefined || !types.includes(found.type)) throw unknownSource(o, found)
-  const action = copyActions[found.type]
-  if (action === undefined) throw unknownSource(o, found)
-  await plane.access.requireLinked(request.caller, request.path, [{ id: found.id, action }])
+  if (found === undefined) throw unknownSource(o, undefined)
   if (found.location !== o.location) throw otherRegion(o, found)
   return await sourceOf(plane, found, o.target)
 }
@@ -197,13 +197,13 @@ const notReady = (
     remedy,
   })
 
-function unknownSource(o: { id: string; target: string; types: string[] }, found: Resource | undefined): ServiceError {
+function unknownSource(o: { id: string; target: string; types: string[] }, type: string | undefined): ServiceError {
   return new ServiceError({
-    code: found === undefined ? 'NotFound' : 'InvalidParameter',
+    code: type === undefined ? 'NotFound' : 'InvalidParameter',
     message: `The entity '${o.id.slice(0, 300)}' was not found, or cannot be copied.`,
     target: o.target,
     expected: o.types.join(', '),
-    found: found?.type ?? 'no such resource',
+    found: type ?? 'no such resource',
     remedy: 'Use the full id of an existing resource.',
   })
 }

@@ -6,7 +6,6 @@ import type { VmModel } from '../../vm/vm-model.ts'
 export const setType = 'Microsoft.Compute/diskEncryptionSets'
 export const snapshotType = 'Microsoft.Compute/snapshots'
 export const managedImageType = 'Microsoft.Compute/images'
-export const diskRestorePointType = 'Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints'
 export const galleryType = 'Microsoft.Compute/galleries'
 export const definitionType: string = `${galleryType}/images`
 export const versionType: string = `${definitionType}/versions`

@@ -1,6 +1,7 @@
 import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { underWay, begin } from '../../../../arm/operations.ts'
+import { checkPreconditions } from '../../../../arm/preconditions.ts'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import { onBehalfOf, type OnBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import type { ArmRequest } from '../../../../arm/request.ts'
@@ -54,7 +55,11 @@ export async function insertStored<More extends object = object>(
 ): Promise<{ resource: Resource<StoredDiskInternal & More>; operation: Operation }> {
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
-    if ((await plane.resources.find(request.path, tx)) !== undefined) throw changedMeanwhile(request.path)
+    const raced = await plane.resources.find(request.path, tx)
+    if (raced !== undefined) {
+      checkPreconditions(request, raced)
+      throw changedMeanwhile(request.path)
+    }
     const internal = { ...(o.more ?? ({} as More)), kept: o.kept, managedBy: '' }
     const resource = await plane.resources.insert(tx, {
       id: request.path,
@@ -63,7 +68,7 @@ export async function insertStored<More extends object = object>(
       internal,
     })
     const params = { id: resource.id, keptId: o.kept.id, asker: onBehalfOf(request) }
-    const operation = await begin(plane.runner, tx, 'disk.keep', resource, request.caller, params)
+    const operation = await begin(plane.runner, tx, 'disk.keep', { resource, asker: request.caller }, params)
     return { resource, operation }
   })
 }
@@ -78,7 +83,7 @@ export async function repeatStored(
   return await plane.resources.transaction(async (tx) => {
     await markStored(plane, tx, resource, 'Creating')
     const params = { id: resource.id, keptId: kept.id, asker: onBehalfOf(request) }
-    return await begin(plane.runner, tx, 'disk.keep', resource, request.caller, params)
+    return await begin(plane.runner, tx, 'disk.keep', { resource, asker: request.caller }, params)
   })
 }
 
@@ -123,17 +128,24 @@ export async function removeStored(
   for (const { id } of under) await plane.runner.cancel(id)
   return await plane.resources.transaction(async (tx) => {
     await markStored(plane, tx, resource, 'Deleting')
-    return await begin(plane.runner, tx, 'disk.remove', resource, asker, {
-      id: resource.id,
-      keptId: kept.id,
-      ...(asker && { asker }),
-    })
+    return await begin(
+      plane.runner,
+      tx,
+      'disk.remove',
+      { resource, asker },
+      {
+        id: resource.id,
+        keptId: kept.id,
+        ...(asker && { asker }),
+      },
+    )
   })
 }
 
 const givenOut = (resource: StoredDiskResource, until: string): ServiceError =>
   notAllowed(
-    `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the disk before deleting or changing it.`,
+    `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the ` +
+      'disk before deleting or changing it.',
     {
       target: resource.id,
       expected: 'no valid address',

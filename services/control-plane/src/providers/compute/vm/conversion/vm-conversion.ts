@@ -69,7 +69,7 @@ export async function convertVm(
     const changed = await changeStanding(plane, tx, vm, (current) => {
       current.body.properties['provisioningState'] = 'Updating'
     })
-    const operation = await begin(plane.runner, tx, 'vm.convert', vm, asker, params)
+    const operation = await begin(plane.runner, tx, 'vm.convert', { resource: vm, asker }, params)
     return { vm: changed, operation }
   })
 }

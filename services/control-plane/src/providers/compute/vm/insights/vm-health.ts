@@ -43,12 +43,37 @@ interface Health {
 
 /** By power state, as in the instance view. */
 const healthByPower: Record<string, Health> = {
-  running: { availabilityState: 'Available', title: 'Available', summary: 'The virtual machine is running, and no problem is known.', reasonType: '' },
-  starting: { availabilityState: 'Unavailable', title: 'Starting', summary: 'The virtual machine is booting; its guest is not ready yet.', reasonType: 'Customer Initiated' },
-  stopping: { availabilityState: 'Unavailable', title: 'Stopping', summary: 'The virtual machine is being stopped, as requested.', reasonType: 'Customer Initiated' },
-  stopped: { availabilityState: 'Unavailable', title: 'Stopped', summary: 'The virtual machine is stopped, as requested or by its guest.', reasonType: 'Customer Initiated' },
-  deallocated: { availabilityState: 'Unavailable', title: 'Deallocated', summary: 'The virtual machine is deallocated, as requested.', reasonType: 'Customer Initiated' },
-} // prettier-ignore
+  running: {
+    availabilityState: 'Available',
+    title: 'Available',
+    summary: 'The virtual machine is running, and no problem is known.',
+    reasonType: '',
+  },
+  starting: {
+    availabilityState: 'Unavailable',
+    title: 'Starting',
+    summary: 'The virtual machine is booting; its guest is not ready yet.',
+    reasonType: 'Customer Initiated',
+  },
+  stopping: {
+    availabilityState: 'Unavailable',
+    title: 'Stopping',
+    summary: 'The virtual machine is being stopped, as requested.',
+    reasonType: 'Customer Initiated',
+  },
+  stopped: {
+    availabilityState: 'Unavailable',
+    title: 'Stopped',
+    summary: 'The virtual machine is stopped, as requested or by its guest.',
+    reasonType: 'Customer Initiated',
+  },
+  deallocated: {
+    availabilityState: 'Unavailable',
+    title: 'Deallocated',
+    summary: 'The virtual machine is deallocated, as requested.',
+    reasonType: 'Customer Initiated',
+  },
+}
 
 function healthOf(plane: Plane, vm: Vm, view: InstanceView): Record<string, unknown> {
   const power = view.statuses.find(({ code }) => code.startsWith('PowerState/'))

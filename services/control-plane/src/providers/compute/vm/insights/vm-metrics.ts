@@ -61,7 +61,9 @@ export function metricRoutes(plane: Plane): Route[] {
 const noMetric = (name: string): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    message: `Failed to find metric configuration for provider: Microsoft.Compute, resource Type: virtualMachines, metric: ${name.slice(0, 80)}, Valid metrics: ${metric}`,
+    message:
+      'Failed to find metric configuration for provider: Microsoft.Compute, resource Type: virtualMachines, metric: ' +
+      `${name.slice(0, 80)}, Valid metrics: ${metric}`,
     target: 'metricnames',
     expected: metric,
     found: name.slice(0, 80),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
 import { openSqlitePlane } from '../../../../testing/sqlite-plane.ts'
 import {
   makeNetwork,
@@ -77,6 +78,47 @@ describe('run-command', () => {
     expect(refused.body.error.message).toContain('it was run before')
   })
 
+  it('has no result to show where the guest ended before it had one, and does not say that it was refused', async () => {
+    const unknown = async (reply: { headers: Record<string, string> }): Promise<void> => {
+      const shown = await follow(reply)
+      expect([shown.status, shown.body.error.code]).toEqual([409, 'RunCommandResultUnknown'])
+      expect(shown.body.error.message).toContain('It does not run again')
+    }
+    const reply = await plane.send('POST', `${vm}/runCommand`, shell(signed))
+    answer({ state: 'Unknown' })
+    await unknown(reply)
+    // The VM has booted again, here or on another host: its host does not know the command.
+    plane.wire.commands.delete(sent().id)
+    await unknown(reply)
+    const other = { headers: { location: reply.headers['location']!.replace('vm1', 'plain') } }
+    expect((await follow(other)).body.error.code).toBe('RunCommandNotFound')
+  })
+
+  it('is on record before the host has it, and a host that does not answer leaves no error that clients repeat', async () => {
+    const before = plane.wire.commands.size
+    plane.wire.afterEffect = async (call) => {
+      if (!/^POST .*commands$/.test(call)) return
+      throw new ServiceError({ code: 'PeerUnreachable', message: 'The peer does not answer.' })
+    }
+    const reply = await plane.send('POST', `${plain}/runCommand`, shell('id'))
+    plane.wire.afterEffect = undefined
+    expect([reply.status, reply.body.error.code]).toEqual([409, 'RunCommandResultUnknown'])
+    expect(plane.wire.commands.size).toBe(before + 1)
+    const { id } = sent()
+    plane.wire.commands.delete(id)
+    const shown = await plane.send('GET', `${plain}/runCommandResults/${id}`)
+    expect([shown.status, shown.body.error.code]).toEqual([409, 'RunCommandResultUnknown'])
+  })
+
+  it('is not handed to a VM that does not run', async () => {
+    const before = plane.wire.commands.size
+    await plane.run('POST', `${plain}/powerOff`)
+    const reply = await plane.send('POST', `${plain}/runCommand`, shell('id'))
+    await plane.run('POST', `${plain}/start`)
+    expect([reply.status, reply.body.error.code]).toEqual([409, 'VmNotReady'])
+    expect(plane.wire.commands.size).toBe(before)
+  })
+
   it('takes no parameters beside a signature, which does not cover them', async () => {
     const reply = await plane.send('POST', `${vm}/runCommand`, shell(signed, [{ name: 'PATH', value: '/evil' }]))
     expect([reply.status, reply.body.error.target]).toEqual([400, 'parameters'])
@@ -123,6 +165,75 @@ describe('a managed run command', () => {
     expect(list.body.value.map(({ name }: { name: string }) => name)).toEqual(['first'])
   })
 
+  it('runs once, however often the same request comes, and again when its script changes', async () => {
+    const before = plane.wire.commands.size
+    const again = await plane.send('PUT', path, { ...body, tags: { team: 'blue' } })
+    expect([again.status, again.body.tags, plane.wire.commands.size]).toEqual([200, { team: 'blue' }, before])
+    const changed = await plane.send('PUT', path, { ...body, properties: { source: { script: 'id -u' } } })
+    expect([changed.status, plane.wire.commands.size]).toEqual([200, before + 1])
+  })
+
+  it('runs once where two requests come at once, both after the guest refused it', async () => {
+    const twice = `${plain}/runCommands/twice`
+    await plane.send('PUT', twice, body)
+    answer({ state: 'Refused', refused: 'not now' })
+    const before = plane.wire.commands.size
+    let other: Loose
+    plane.wire.afterEffect = async (call) => {
+      if (!/^GET .*commands/.test(call)) return
+      plane.wire.afterEffect = undefined
+      other = await plane.send('PUT', twice, body)
+    }
+    const reply = await plane.send('PUT', twice, body)
+    expect([other.status, reply.status, reply.body.error.code]).toEqual([200, 409, 'Conflict'])
+    expect(plane.wire.commands.size).toBe(before + 1)
+  })
+
+  it('is unknown and failed once its boot has ended without a result, and as it ended if that was seen', async () => {
+    const seen = `${plain}/runCommands/seen`
+    const lost = `${plain}/runCommands/lost`
+    const shown = async (of: string): Promise<Loose> => (await plane.send('GET', `${of}?$expand=instanceView`)).body
+    await plane.send('PUT', seen, body)
+    answer({ state: 'Done', exitCode: 0, stdout: 'secret', stderr: '' })
+    await shown(seen)
+    await plane.send('PUT', lost, body)
+    const size = plane.wire.commands.size
+    plane.wire.commands.clear()
+    expect((await shown(seen)).properties).toMatchObject({
+      provisioningState: 'Succeeded',
+      instanceView: { executionState: 'Succeeded', output: '' },
+    })
+    expect((await shown(lost)).properties).toMatchObject({
+      provisioningState: 'Failed',
+      instanceView: { executionState: 'Unknown', executionMessage: expect.stringContaining('does not run again') },
+    })
+    // Not even when its request is repeated.
+    await plane.send('PUT', lost, body)
+    expect([size > 0, plane.wire.commands.size]).toEqual([true, 0])
+  })
+
+  it('leaves nothing behind where the host refused it', async () => {
+    await plane.run('POST', `${plain}/powerOff`)
+    const reply = await plane.send('PUT', `${plain}/runCommands/off`, body)
+    await plane.run('POST', `${plain}/start`)
+    expect([reply.status, reply.body.error.code]).toEqual([409, 'VmNotReady'])
+    expect((await plane.send('GET', `${plain}/runCommands/off`)).status).toBe(404)
+  })
+
+  it('has the limit that its script was signed with, and no other', async () => {
+    const limited = `# strongroom-limit: 120\n${signed}`
+    const put = async (timeoutInSeconds?: string): Promise<Loose> =>
+      await plane.send('PUT', `${vm}/runCommands/limited`, {
+        location: 'westeurope',
+        properties: { source: { script: limited }, ...(timeoutInSeconds !== undefined && { timeoutInSeconds }) },
+      })
+    const refused = await put('60')
+    expect([refused.status, refused.body.error.target]).toEqual([400, 'properties.timeoutInSeconds'])
+    expect((await put()).body.properties.timeoutInSeconds).toBe(120)
+    expect(sent().timeoutSeconds).toBe(120)
+    expect((await put('120')).status).toBe(200)
+  })
+
   it('refuses what would pass through the host in clear', async () => {
     const properties = { ...body.properties, runAsPassword: 'secret', protectedParameters: [{ name: 'A', value: 'b' }] }
     const reply = await plane.send('PUT', path, { ...body, properties })
@@ -151,6 +262,41 @@ describe('ways into a VM', () => {
     const page = await app.inject({ method: 'GET', url: link.pathname, headers: { host: link.host } })
     expect([page.statusCode, page.body.includes(`id="${link.hash.slice(1)}"`)]).toEqual([200, true])
   })
+})
+
+describe('VM extensions', () => {
+  const market = `/subscriptions/${subscriptionId}/providers/Microsoft.Compute/locations/westeurope/publishers`
+
+  it('are none: one is not found, as on Azure, its deletion is done, and a list is empty', async () => {
+    const missing = await plane.send('GET', `${vm}/extensions/CustomScript`)
+    expect([missing.status, missing.body.error.code]).toEqual([404, 'ResourceNotFound'])
+    expect(missing.body.error.message).toMatch(/^The Resource '.*virtualMachines.*\/extensions\/?.*CustomScript'/)
+    expect((await plane.send('DELETE', `${vm}/extensions/CustomScript`)).status).toBe(204)
+    expect((await plane.send('GET', `${vm}/extensions`)).body).toEqual({ value: [] })
+    for (const path of ['extensions', 'extensions/a'])
+      for (const method of ['GET', 'DELETE'].slice(0, path === 'extensions' ? 1 : 2)) {
+        const other = await plane.send(method, `${vm}-none/${path}`)
+        expect([path, method, other.status, other.body.error.code]).toEqual([path, method, 404, 'ResourceNotFound'])
+      }
+  })
+
+  it.each(['types', 'types/CustomScript/versions', 'types/CustomScript/versions/2.1'])(
+    'are refused where a client looks for their %s, at a publisher that it finds',
+    async (path) => {
+      const publishers = (await plane.send('GET', market)).body.map(({ name }: Loose) => name)
+      expect(publishers).toContain('Microsoft.Azure.Extensions')
+      for (const publisher of publishers) {
+        const reply = await plane.send('GET', `${market}/${publisher}/artifacttypes/vmextension/${path}`)
+        expect([reply.status, reply.body.error.code, rulesOf(reply.body)]).toEqual([
+          403,
+          'VMExtensionsRefused',
+          ['S25'],
+        ])
+      }
+      const offers = await plane.send('GET', `${market}/Microsoft.Azure.Extensions/artifacttypes/vmimage/offers`)
+      expect(offers.body).toEqual([])
+    },
+  )
 })
 
 describe('boot diagnostics', () => {

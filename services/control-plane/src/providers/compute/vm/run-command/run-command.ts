@@ -1,4 +1,4 @@
-import type { CommandRequest, CommandStatus } from '@strongroom/contract'
+import { conditionOf, mostScriptSeconds, type CommandRequest, type CommandStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../../arm/faq-rule.ts'
 import { Fields } from '../../../../arm/fields.ts'
@@ -9,22 +9,23 @@ import type { Db, Resource } from '../../../../store/resources.ts'
 /** Azure's id of the only command that Linux guests run here. */
 export const shellCommand = 'RunShellScript'
 /** Azure's limit on an action, and the default of a managed run command. */
-const actionSeconds = 5400
+const actionSeconds = mostScriptSeconds
 /** The last line of a script that its VM's owner signed (docs/run-command.md). */
 const signed = /\n# strongroom-signature: [A-Za-z0-9+/=]+\s*$/
 
 export interface Script {
   script: string
   parameters: { name: string; value: string }[]
-  timeoutSeconds: number
+  /** Absent if the request names none. */
+  timeoutSeconds?: number
 }
 
 /** Body of `POST {vm}/runCommand`. @throws ServiceError with every problem */
 export function readAction(body: unknown): Script {
   const fields = new Fields(body)
   requireShell(fields, fields.text('commandId') ?? '')
-  const lines = fields.texts('script')
-  const read = { script: lines.join('\n'), parameters: readParameters(fields), timeoutSeconds: actionSeconds }
+  const lines = fields.texts('script', 5_000)
+  const read = { script: lines.join('\n'), parameters: readParameters(fields) }
   requireScript(fields, read.script)
   fields.assertSound()
   return read
@@ -52,15 +53,12 @@ export function readManaged(properties: Fields): Script {
   }
   const script = source.text('script') ?? ''
   requireScript(source, script)
-  return {
-    script,
-    parameters: readParameters(properties),
-    timeoutSeconds: properties.integer('timeoutInSeconds', 1, actionSeconds) ?? actionSeconds,
-  }
+  const timeoutSeconds = properties.integer('timeoutInSeconds', 1, actionSeconds)
+  return { script, parameters: readParameters(properties), ...(timeoutSeconds !== undefined && { timeoutSeconds }) }
 }
 
 function readParameters(fields: Fields): Script['parameters'] {
-  return fields.list('parameters').map((each) => {
+  return fields.list('parameters', 100).map((each) => {
     const [name, value] = [each.text('name') ?? '', each.text('value') ?? '']
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || value.includes('\0') || value.length > 16_384)
       fields.invalid(each.path, `The parameter '${name.slice(0, 64)}' cannot be used as an environment variable.`, {
@@ -91,28 +89,49 @@ function requireScript(fields: Fields, script: string): void {
 }
 
 /**
- * Sends a script to the guest, which decides itself. An unsigned one for a confidential VM is already refused here: its
- * guest would not run it.
- * @throws ServiceError RunCommandNotSigned; the host's error
+ * What the host gets. An unsigned script for a confidential VM is already refused here: its guest would not run it.
+ * @throws ServiceError RunCommandNotSigned, InvalidParameter
  */
-export async function submitScript(plane: Plane, vm: Vm, id: string, o: Script): Promise<CommandStatus> {
+export function commandOf(vm: Vm, id: string, o: Script): CommandRequest {
   const isSigned = signed.test(o.script)
   if (!isSigned && vm.internal.model.securityType === 'ConfidentialVM') throw notSigned(vm)
   if (isSigned && o.parameters.length > 0) throw parametersUnsigned()
-  const request: CommandRequest = { id, ...o }
-  return await plane.host.command(vm.internal.vmId, request)
+  const limit = isSigned ? signedLimit(o.script) : undefined
+  if (limit !== undefined && o.timeoutSeconds !== undefined && o.timeoutSeconds !== limit)
+    throw otherLimit(limit, o.timeoutSeconds)
+  return { id, ...o, timeoutSeconds: limit ?? o.timeoutSeconds ?? actionSeconds }
+}
+
+/** Undefined if the guest would refuse it, which gives the reason. */
+function signedLimit(script: string): number | undefined {
+  const seconds = Number(/^[1-9]\d{0,3}$/.exec(conditionOf(script, 'limit') ?? '')?.[0])
+  return seconds <= mostScriptSeconds ? seconds : undefined
 }
 
 const notSigned = (vm: Vm): ServiceError =>
   new ServiceError({
     code: 'RunCommandNotSigned',
     message:
-      'A confidential VM runs only scripts that its owner signed with an SSH key that the VM accepts, whatever the host or this resource manager sends.',
+      'A confidential VM runs only scripts that its owner signed with an SSH key that the VM accepts, whatever ' +
+      'the host or this resource manager sends.',
     target: vm.id,
     expected: 'a script whose last line is `# strongroom-signature: …`',
     found: 'a script that is not signed',
-    remedy: `Sign it: strongroom vm sign-script ${vm.name} SCRIPT >signed.sh, then run signed.sh; or strongroom vm run-command ${vm.name} SCRIPT.`,
+    remedy:
+      `Sign it: strongroom vm sign-script ${vm.name} SCRIPT >signed.sh, then run signed.sh; or strongroom vm ` +
+      `run-command ${vm.name} SCRIPT.`,
     details: [faqRule('S25')],
+  })
+
+const otherLimit = (signedFor: number, found: number): ServiceError =>
+  new ServiceError({
+    code: 'InvalidParameter',
+    message:
+      'The request names another limit than the one that the script was signed with, which alone counts in the guest.',
+    target: 'properties.timeoutInSeconds',
+    expected: `${signedFor}, or no timeoutInSeconds`,
+    found: String(found),
+    remedy: 'Leave timeoutInSeconds out, or sign the script again: strongroom vm sign-script --limit MINUTES.',
   })
 
 const parametersUnsigned = (): ServiceError =>
@@ -145,7 +164,10 @@ export function actionResult(status: CommandStatus): Record<string, unknown> {
         code: `ProvisioningState/${done ? 'succeeded' : 'failed'}`,
         level: done ? 'Info' : 'Error',
         displayStatus: done ? 'Provisioning succeeded' : 'Provisioning failed',
-        message: `Enable ${done ? 'succeeded' : `failed: exit status ${status.exitCode ?? -1}`}: \n[stdout]\n${status.stdout ?? ''}\n[stderr]\n${status.stderr ?? ''}`,
+        message:
+          `Enable ${done ? 'succeeded' : `failed: exit status ${status.exitCode ?? -1}`}: \n` +
+          `[stdout]\n${status.stdout ?? ''}\n[stderr]\n` +
+          `${status.stderr ?? ''}`,
       },
     ],
   }
@@ -157,10 +179,14 @@ export interface RunCommandInternal {
   /** Of the command at the host. */
   commandId: string
   vmId: string
+  /** How it ended, once that was shown: the host keeps its result until the end of the boot. */
+  ended?: Omit<CommandStatus, 'stdout' | 'stderr'>
 }
 
+export type RunCommand = Resource<RunCommandInternal>
+
 /** The managed run commands of one VM. */
-async function commandsOf(plane: Plane, vm: Vm, db: Db): Promise<Resource<RunCommandInternal>[]> {
+async function commandsOf(plane: Plane, vm: Vm, db: Db): Promise<RunCommand[]> {
   const all = await plane.resources.list<RunCommandInternal>({ type: runCommandType, groupId: vm.id }, db)
   return all.filter(({ key }) => key.startsWith(`${vm.key}/`))
 }

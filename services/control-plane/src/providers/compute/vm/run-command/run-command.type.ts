@@ -1,4 +1,4 @@
 import type { ResourceType } from '../../../../types/resource-type.ts'
-import { runCommands } from './run-command-routes.ts'
+import { runCommands } from './managed-commands.ts'
 
 export const resourceTypes: readonly ResourceType[] = [runCommands]

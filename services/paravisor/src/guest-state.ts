@@ -1,0 +1,2 @@
+export { GuestState } from './vmgs/guest-state.ts'
+export { capacity } from './vmgs/layout.ts'

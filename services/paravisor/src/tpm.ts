@@ -1,0 +1,7 @@
+export { readForeignFile } from './tpm/foreign-file.ts'
+export { certifyAttestationKey, certifyEndorsementKey, hoursAtEpoch } from './tpm/certificates.ts'
+export { writeDiskKey } from './tpm/disk-key.ts'
+export { handles, manufactureTpm, readIdentity } from './tpm/manufacture.ts'
+export { readRegisters, readRegistersAfterGuest } from './tpm/registers.ts'
+export { startSwtpm, stopSwtpm, type Swtpm, tpmTool, vtpmEnded } from './tpm/swtpm.ts'
+export { TpmDirectory } from './tpm/tpm-directory.ts'
