@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootRegisters, firmwareRegister } from '@strongroom/evidence/expected'
@@ -18,28 +15,7 @@ import {
   type Swtpm,
   TpmDirectory,
 } from '@strongroom/paravisor/tpm'
-import { recipesDirectory } from './recipe.ts'
-
-/** The initrd's own TPM functions, up to opening the disk, in a shell on this machine. */
-const init = readFileSync(join(recipesDirectory, 'common/init'), 'utf8')
-const functions = [
-  'tpm',
-  'return_code',
-  'extend',
-  'read_disk_key',
-  'read_under',
-  'read_index',
-  'measure_settings',
-  'require_set_up',
-  'mix_random',
-].map((name) => {
-  const found = new RegExp(`^${name}\\(\\) \\{(?:.*\\}\\n|\\n[^]*?^\\}\\n)`, 'm').exec(init)?.[0]
-  if (found === undefined) throw new Error(`init has no function ${name}`)
-  return found
-})
-const constants = [/^readonly success=.*$/m, /^readonly settings_index=[^#]*/m]
-  .map((form) => form.exec(init)![0])
-  .join('\n')
+import { endorsementKeyOf, init, initrdFunctions, readDiskKey, runShell, withSession } from '../testing/initrd-shell.ts'
 
 const key: DiskKey = {
   luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
@@ -53,6 +29,8 @@ const separator = createHash('sha256').update(Buffer.alloc(4)).digest('hex')
 
 let runtimeDir: string
 let directory: TpmDirectory
+/** Certificate of its endorsement key. */
+let endorsement: Uint8Array
 
 beforeAll(async () => {
   runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-initrd-'))
@@ -65,6 +43,7 @@ beforeAll(async () => {
     updates: { publisher: 'cd'.repeat(32), image: 'debian-13-confidential' },
   })
   await admitBoots({ directory, ...hardware })
+  endorsement = await endorsementKeyOf(directory)
 })
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
@@ -77,29 +56,11 @@ async function readInInitrd(extend: readonly number[], byte = 1): Promise<{ code
     // The same firmware and machine, whatever they boot.
     const digest = (register: number): string => (register <= 1 ? '01' : `0${byte}`).repeat(32)
     for (const register of extend) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${digest(register)}`])
-    const listing = (await tpmTool(tpm, 'tpm2_nvreadpublic', ['0x01400100'])).toString()
-    const size = Number(/size: (\d+)/.exec(listing)![1])
-      .toString(16)
-      .padStart(4, '0')
-    return await runShell(tpm.socket, `${constants}\n${functions.join('\n')}\nread_disk_key ${size}\n`)
+    const script = `${await withSession({ key: endorsement })}\nopen_session || exit 7\n${readDiskKey}`
+    return await runShell(tpm.socket, script)
   } finally {
     await stopSwtpm(tpm)
   }
-}
-
-async function runShell(socket: string, script: string): Promise<{ code: number | null; said: string }> {
-  const device = await new Promise<Socket>((done, fail) => {
-    const made = connect(socket, () => done(made)).once('error', fail)
-  })
-  device.pause()
-  // Reading /dev/tpm0 waits for the answer. Node makes inherited descriptors blocking only up to 2, so a socket passed
-  // as 3 gives EAGAIN if swtpm has not answered yet.
-  const child = spawn('sh', ['-c', `exec 3<&0 0</dev/null\n${script}`], { stdio: [device, 'pipe', 'inherit'] })
-  let said = ''
-  child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')))
-  const code = await new Promise<number | null>((done) => child.once('close', done))
-  device.destroy()
-  return { code, said }
 }
 
 const booted = [firmwareRegister, 1, 4, 7, 11]
@@ -179,7 +140,7 @@ describe('the initrd', () => {
     const tpm = await startSwtpm({ directory: own, name: 'guest', startup: 'clear' })
     try {
       await change(tpm)
-      const script = `locked() { echo "$*"; exit 1; }\n${constants}\n${functions.join('\n')}\nmeasure_settings\n`
+      const script = `${initrdFunctions}measure_settings\n`
       const { said } = await runShell(tpm.socket, script)
       return { register: (await readRegisters(tpm))['14'], said }
     } finally {
@@ -213,8 +174,8 @@ describe('the initrd', () => {
     await writeFile(at('urandom'), '')
     const tpm = await startSwtpm({ directory, name: 'guest', startup: answers ? 'clear' : 'resume' })
     try {
-      const own = functions.join('\n').replace('/proc/cpuinfo', at('cpuinfo')).replace('/dev/urandom', at('urandom'))
-      const script = `locked() { echo "$*"; exit 1; }\n${constants}\n${own}\nmix_random\n`
+      const own = initrdFunctions.replace('/proc/cpuinfo', at('cpuinfo')).replace('/dev/urandom', at('urandom'))
+      const script = `${own}\nmix_random\n`
       const { said } = await runShell(tpm.socket, script)
       return { mixed: (await readFile(at('urandom'))).toString('hex'), said }
     } finally {
@@ -251,7 +212,7 @@ describe('the initrd', () => {
         const args = ['-Q', '-C', '0x01400106', '0x01400106', '-i', await own.give('set-up', Uint8Array.of(1))]
         await tpmTool(tpm, 'tpm2_nvwrite', args)
       }
-      const script = `locked() { echo "$*"; exit 1; }\n${constants}\n${functions.join('\n')}\nrequire_set_up ${join(folder, 'root')}\n`
+      const script = `${initrdFunctions}require_set_up ${join(folder, 'root')}\n`
       return (await runShell(tpm.socket, script)).said
     } finally {
       await stopSwtpm(tpm)

@@ -8,6 +8,7 @@ import {
   variableData,
   type Machine,
 } from '@strongroom/evidence/expected'
+import { withEndorsementKey } from '../firmware/endorsement-variable.ts'
 import { makeUefiVariables } from '../firmware/uefi-variables.ts'
 import { imageKeys, expectedPcrs, type ExpectedPcrs } from '../expected/boot-files.ts'
 import type { PausedMachine } from '../firmware/mapped-firmware.ts'
@@ -21,7 +22,7 @@ import { admitGuest, inHex, type Admitted, type BootVariables } from './admit-gu
 import type { AdmittedUpdate } from './judge-updates.ts'
 import { layFiles, type FlashFiles } from './lay-files.ts'
 import { withoutOsIndications } from '../variables/os-indications.ts'
-import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
+import { bindTpm, type ReportOnUserData } from './bind-tpm.ts'
 import { reportGeneration } from '../release/release.ts'
 import { requireRecorded } from '../expected/restored.ts'
 import { expectedSettings, settingsDigest } from '../expected/settings.ts'
@@ -96,12 +97,12 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       machine === undefined
         ? undefined
         : await admitGuest({ o, state, tpmState, flash: indications.flash, firmware: code, machine })
-    const variables = admitted?.flash ?? indications.flash
-    const laid = await layFiles(o.runtimeDir, { firmware, variables })
-    const expected = await expectedPcrs({ image: o.image, variables, firmware: code, machine })
     const settings = settingsDigest(o.spec, o.authority.caPem)
     const launch = { claims, generation: state.generation }
-    const vtpm = await powerTpm({ o, launched, directory: tpmState, identity, settings, launch })
+    const vtpm = await bindTpm({ o, launched, directory: tpmState, identity, settings, launch })
+    const variables = await withEndorsementKey(admitted?.flash ?? indications.flash, vtpm.endorsementKey)
+    const laid = await layFiles(o.runtimeDir, { firmware, variables })
+    const expected = await expectedPcrs({ image: o.image, variables, firmware: code, machine })
     const evidence: BootEvidence = {
       version: 1,
       vmId: o.spec.vmId,
@@ -131,11 +132,10 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       await state.retire()
       await reportGeneration({ ...access, generation: state.generation })
     }
-    const { tpm, report: reportOn } = vtpm
     const launchMeasurement = launched.measurement
     return {
       state,
-      tpm,
+      tpm: await vtpm.start(),
       files: { ...laid.files, tpmState },
       launchMeasurement,
       admit: laid.admit,
@@ -146,7 +146,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       notices: [...indications.notices, ...(admitted?.notices ?? [])],
       startsOtherOnce: variableData(parseVariableStore(variables), 'BootNext', efiVendor.global).length > 0,
       evidence,
-      report: reportOn,
+      report: vtpm.report,
       retire,
     }
   } catch (error) {

@@ -4,6 +4,7 @@ import { toHex } from '@strongroom/evidence'
 import { predictMachine, type Machine } from '@strongroom/evidence/expected'
 import type { InstallationAuthority } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
+import { withEndorsementKey } from '../firmware/endorsement-variable.ts'
 import { makeUefiVariables } from '../firmware/uefi-variables.ts'
 import { imageKeys, expectedPcrs, type ExpectedPcrs } from '../expected/boot-files.ts'
 import { settledBy } from '../expected/settings.ts'
@@ -13,7 +14,7 @@ import { manufactureTpm } from '../tpm/manufacture.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { statelessClaims } from '../release/claims.ts'
 import { layFiles } from './lay-files.ts'
-import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
+import { bindTpm, type ReportOnUserData } from './bind-tpm.ts'
 import type { PoweredState } from './powered-state.ts'
 import { launchOnSilicon } from '../release/silicon.ts'
 
@@ -57,7 +58,7 @@ export async function openStateless(o: StatelessRequest): Promise<OpenedStateles
   const identity = await manufactureTpm({ directory })
   o.step('Make UEFI variables')
   const { secureBoot } = o.spec.security
-  const variables = await makeUefiVariables({
+  const made = await makeUefiVariables({
     secureBoot,
     keys: await imageKeys(o.image),
     out: join(o.runtimeDir, 'variables.fd'),
@@ -65,23 +66,24 @@ export async function openStateless(o: StatelessRequest): Promise<OpenedStateles
   o.signal.throwIfAborted()
   o.step('Launch on silicon')
   const bytes = await readFirmware()
-  const laid = await layFiles(o.runtimeDir, { firmware: bytes, variables })
   const launched = await launchOnSilicon({ silicon: o.silicon, spec: o.spec, firmware: bytes, vCPUs: o.vCPUs })
   const claims = statelessClaims({ spec: o.spec, ...identity })
   const report = await launched.report(claims)
   o.step('Start vTPM')
+  const vtpm = await bindTpm({ o, launched, directory, identity, settings: undefined })
+  const variables = await withEndorsementKey(made, vtpm.endorsementKey)
+  const laid = await layFiles(o.runtimeDir, { firmware: bytes, variables })
   const machine = o.machine && (await predictMachine(o.machine))
   const expected = await expectedPcrs({
     image: o.image,
-    variables: variables,
+    variables,
     firmware: (await measuredCode(bytes)).register,
     machine,
   })
-  const vtpm = await powerTpm({ o, launched, directory, identity, settings: undefined })
   const silicon = await report.evidence()
   return {
     state: nothingKept,
-    tpm: vtpm.tpm,
+    tpm: await vtpm.start(),
     files: { ...laid.files, tpmState: undefined },
     launchMeasurement: launched.measurement,
     admit: laid.admit,

@@ -2,7 +2,7 @@ import type { AnyBootEvidence } from '@strongroom/contract'
 import type { PausedMachine } from '../firmware/mapped-firmware.ts'
 import type { Swtpm } from '../tpm/swtpm.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
-import type { ReportOnUserData } from './power-tpm.ts'
+import type { ReportOnUserData } from './bind-tpm.ts'
 import type { SavedState } from './write-back.ts'
 
 /** What a guest is powered on with, and what remains afterwards; `openGuest` adds more for a confidential VM. */

@@ -33,6 +33,11 @@ export const guestFiles: Section = {
       '/sys/firmware/efi/efivars/StrongroomState-5a1e0000-0000-4000-8000-000000000db2',
       '/sys/firmware/efi/efivars/dbx-d719b2cb-3d3a-4596-a3bc-dad00e67656f',
     ]),
+    authenticated(
+      'paravisor, which compares the store before the machine runs',
+      ['H36', 'H43'],
+      ['/sys/firmware/efi/efivars/StrongroomEndorsementKey-5a1e0000-0000-4000-8000-0000000000ec'],
+    ),
     authenticated('attestation key, in the attested claims', ['V2', 'H27'], ['/dev/tpm0', '/dev/tpmrm0']),
     authenticated(
       'volume key: a partition is the one that opens under it, whatever its name',
@@ -89,7 +94,7 @@ export const guestFiles: Section = {
       ...under('/proc/', 'self/oom_score_adj swaps sys/kernel/hostname sys/kernel/sysrq'),
       ...under(
         '/run/',
-        'lock sshd sshd.pid strongroom strongroom-boot-file-exchanged strongroom-esp ' +
+        'lock session sshd sshd.pid strongroom strongroom-boot-file-exchanged strongroom-esp ' +
           'strongroom-further-devices strongroom-health.lock systemd/system',
       ),
     ]),

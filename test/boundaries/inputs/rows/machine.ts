@@ -188,6 +188,11 @@ export const uefiVariables: Section = {
         ),
       ],
     ),
+    authenticated(
+      'paravisor, which compares the store before the machine runs',
+      ['H36', 'H43'],
+      ['StrongroomEndorsementKey-5a1e0000-0000-4000-8000-0000000000ec'],
+    ),
     measured('PCR 1', 'measured-boot', tables, ofVendor(global, 'Boot0000 Boot0001 BootOrder')),
     measured(
       'PCRs 4 and 11: made by the measured firmware, loader and stub',

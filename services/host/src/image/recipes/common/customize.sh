@@ -10,6 +10,7 @@ put 0755 boot-file usr/lib/strongroom/boot-file
 put 0755 secure-boot usr/lib/strongroom/secure-boot
 put 0755 deprovision usr/lib/strongroom/deprovision
 put 0755 init usr/lib/strongroom/init
+put 0644 salted-session usr/lib/strongroom/salted-session
 put 0755 make-initrd usr/lib/strongroom/make-initrd
 put 0755 network usr/lib/strongroom/network
 put 0755 address usr/lib/strongroom/address

@@ -23,11 +23,21 @@ interface MadeReport {
 
 export type ReportOnUserData = (userData?: Uint8Array) => Promise<MadeReport>
 
+/** A vTPM whose contents are those of this boot. */
+interface BoundTpm {
+  evidence: BootEvidence['vtpm']
+  report: ReportOnUserData
+  /** Certificate of its endorsement key, DER. */
+  endorsementKey: Uint8Array
+  /** For QEMU, or as `vtpm` says. */
+  start(): Promise<Swtpm>
+}
+
 /**
- * Binds one boot's vTPM to the hardware's report and the VM's settings, certifies its keys, and starts it for QEMU.
+ * Binds one boot's vTPM to the hardware's report and the VM's settings, and certifies its keys.
  * @throws ServiceError VtpmChanged, SettingsChanged
  */
-export async function powerTpm(i: {
+export async function bindTpm(i: {
   o: { spec: InstanceSpec; runtimeDir: string; authority: InstallationAuthority; vtpm?: Startup }
   launched: LaunchedVm
   directory: TpmDirectory
@@ -36,7 +46,7 @@ export async function powerTpm(i: {
   settings: Uint8Array | undefined
   /** Absent for a vTPM that is made for one boot: its attestation key names the launch. */
   launch?: { claims: Uint8Array; generation: number }
-}): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm']; report: ReportOnUserData }> {
+}): Promise<BoundTpm> {
   const { o } = i
   const reportOn: ReportOnUserData = async (userData) => {
     const claims = vtpmClaims({ spec: o.spec, akSpki: i.identity.akSpki, ...(userData && { userData }) })
@@ -51,6 +61,7 @@ export async function powerTpm(i: {
   }
   const setup = await startSwtpm({ directory: i.directory, name: 'setup', startup: 'clear' })
   let evidence: BootEvidence['vtpm']
+  let endorsementKey: Uint8Array
   try {
     const found = await readIdentity(setup)
     if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
@@ -61,12 +72,12 @@ export async function powerTpm(i: {
     const { authority } = o
     const { vmId } = o.spec
     const certificate = await certifyAttestationKey({ authority, vmId, spki: found.akSpki })
-    const ekCertificate = await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki })
+    endorsementKey = parsePem(await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki }))[0]!
     await writeNvIndices({
       tpm: setup,
       hclReport,
       akCertificate: parsePem(certificate)[0]!,
-      ekCertificate: parsePem(ekCertificate)[0]!,
+      ekCertificate: endorsementKey,
     })
     evidence = {
       akPublic: base64url(found.akPublic),
@@ -79,8 +90,9 @@ export async function powerTpm(i: {
     await stopSwtpm(setup)
     for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
   }
-  const tpm = await startSwtpm({ directory: i.directory, name: 'vtpm', startup: o.vtpm ?? 'qemu' })
-  return { tpm, evidence, report: reportOn }
+  const start = async (): Promise<Swtpm> =>
+    await startSwtpm({ directory: i.directory, name: 'vtpm', startup: o.vtpm ?? 'qemu' })
+  return { evidence, report: reportOn, endorsementKey, start }
 }
 
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
