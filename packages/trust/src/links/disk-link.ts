@@ -59,9 +59,10 @@ export async function diskLink(
 
 const registersOfTpm = Array.from({ length: 24 }, (_, index) => index)
 
-const volumeText = ({ luksUuid, cipher, keyBits }: Volume, digest: string): string =>
+const volumeText = ({ luksUuid, cipher, keyBits, count }: Volume, digest: string): string =>
   `LUKS2 ${luksUuid} mapped as ${cipher}, ${keyBits}-bit key, measured into PCR ${volumeRegister} ` +
-  `(${short(digest)}) before it was mounted`
+  `(${short(digest)}) before it was mounted` +
+  (count === undefined ? '' : `; boot ${count} by the counts of disk and vTPM, which agree`)
 
 /** The policy of its key, which the paravisor wrote before this boot; of a VM whose image is older than that, without PCR 0. */
 const policyText = (named: readonly number[]): string =>
