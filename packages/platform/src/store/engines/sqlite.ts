@@ -13,10 +13,10 @@ import {
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
-import { ServiceError } from '../errors.ts'
-import type { Binding } from './bound/binding.ts'
-import { BoundDialect } from './bound/bound-dialect.ts'
-import type { Database, Store } from './store-types.ts'
+import { ServiceError } from '../../errors/errors.ts'
+import type { Binding } from '../bound/binding.ts'
+import { BoundDialect } from '../bound/bound-dialect.ts'
+import type { Database, Store } from '../store-types.ts'
 import { TableWrites } from './table-writes.ts'
 
 const beginImmediate = CompiledQuery.raw('begin immediate')

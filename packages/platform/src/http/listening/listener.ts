@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import { Server as NetServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../../errors/errors.ts'
 import { boundConnections } from './connections.ts'
 
 /** A serious client has completed its handshake, or sent its headers, by then. */

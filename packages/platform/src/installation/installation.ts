@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, readFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { homeRegion } from '@strongroom/contract'
-import { ServiceError } from './errors.ts'
-import { createFileAtomically, writeFileAtomically } from './files.ts'
+import { ServiceError } from '../errors/errors.ts'
+import { createFileAtomically, writeFileAtomically } from '../files/files.ts'
 
 /** Fixed when an installation is created; in STATE/installation.json. */
 export interface Installation {

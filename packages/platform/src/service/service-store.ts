@@ -1,6 +1,6 @@
-import type { ServiceContext } from '../service.ts'
-import type { Store } from './store-types.ts'
-import { openStore } from './store.ts'
+import type { ServiceContext } from './service.ts'
+import type { Store } from '../store/store-types.ts'
+import { openStore } from '../store/engines/store.ts'
 
 /** The store of one service of an installation. @throws as openStore */
 export const openServiceStore = (

@@ -1,10 +1,10 @@
 import { releaseStep, stepsFit } from '@strongroom/contract'
 import { sql } from 'kysely'
-import { ServiceError } from '../errors.ts'
-import { storeUnbound } from './bound/altered.ts'
-import type { Binding } from './bound/binding.ts'
-import { runOn } from './bound/run.ts'
-import type { Database, Migration, Store } from './store-types.ts'
+import { ServiceError } from '../../errors/errors.ts'
+import { storeUnbound } from '../bound/altered.ts'
+import type { Binding } from '../bound/binding.ts'
+import { runOn } from '../bound/run.ts'
+import type { Database, Migration, Store } from '../store-types.ts'
 
 interface Applied {
   list: string

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { limitedAddress } from '../network/caller.ts'
+import { limitedAddress } from '../../network/caller.ts'
 
 /** Connection states, in eviction order: before any request, between two, sending one, a tunnel. */
 const states = ['silent', 'idle', 'sending', 'tunnel'] as const

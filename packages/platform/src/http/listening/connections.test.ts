@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { request, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { connectForGuest } from '../network/caller.ts'
+import { connectForGuest } from '../../network/caller.ts'
 import { boundConnections } from './connections.ts'
-import { createHttpServer } from './http-server.ts'
+import { createHttpServer } from '../http-server.ts'
 
 describe('connections of a server', () => {
   const closing: (() => void)[] = []

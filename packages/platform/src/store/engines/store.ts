@@ -1,13 +1,13 @@
-import { ServiceError } from '../errors.ts'
-import type { Sealer } from '../sealer.ts'
-import { Binding } from './bound/binding.ts'
-import { checkStore } from './bound/check.ts'
-import { busy } from './busy.ts'
+import { ServiceError } from '../../errors/errors.ts'
+import type { Sealer } from '../../sealing/sealer.ts'
+import { Binding } from '../bound/binding.ts'
+import { checkStore } from '../bound/check.ts'
+import { busy } from '../busy.ts'
 import { runMigrations } from './migrations.ts'
-import { openPostgres } from './postgres/open.ts'
+import { openPostgres } from '../postgres/open.ts'
 import { openSqlite } from './sqlite.ts'
-import type { DatabaseTransaction, Store } from './store-types.ts'
-import { watchStore } from './bound/watch.ts'
+import type { DatabaseTransaction, Store } from '../store-types.ts'
+import { watchStore } from '../bound/watch.ts'
 import { TransactionGuard } from './transaction-guard.ts'
 
 /** How long it takes to detect an older row put back in Postgres while the server runs. */
@@ -103,9 +103,4 @@ export async function openStore(o: StoreOptions): Promise<Store> {
   }
   if (engine === 'postgres') endWatch = watchStore(store, binding, { everyMs: (o.checkSeconds ?? checkSeconds) * 1000 })
   return store
-}
-
-/** Locks the selected rows until the transaction ends. SQLite's transaction already excludes every other writer. */
-export function forUpdate<Q extends { forUpdate(): Q }>(store: Store, query: Q): Q {
-  return store.engine === 'postgres' ? query.forUpdate() : query
 }

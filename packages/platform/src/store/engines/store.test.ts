@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { describeStores, testSealer } from '../testing.ts'
-import { toErrorBody } from '../errors.ts'
-import type { Database } from './store-types.ts'
+import { describeStores, testSealer } from '../../testing.ts'
+import { toErrorBody } from '../../errors/errors.ts'
+import type { Database } from '../store-types.ts'
 import { openStore } from './store.ts'
 
 const addColour = async (db: Database): Promise<void> => {

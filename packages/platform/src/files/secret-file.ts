@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { ServiceError } from './errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /**
  * A file with a key, a passphrase or a PIN, readable only by its owner; undefined if there is none.

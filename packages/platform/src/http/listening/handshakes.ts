@@ -1,6 +1,6 @@
 import type { Server } from 'node:https'
 import type { Socket } from 'node:net'
-import { limitedAddress } from '../network/caller.ts'
+import { limitedAddress } from '../../network/caller.ts'
 import { FairQueue } from './fair-queue.ts'
 
 /**

@@ -1,11 +1,11 @@
-import type { FastifyInstance } from 'fastify'
-import type { Clock } from './clock.ts'
-import type { TokenSource, TokenVerifier } from './http/bearer.ts'
-import type { AttestationVerifier } from './http/verifiers.ts'
-import type { WireClient } from './http/wire-client.ts'
-import type { Installation } from './installation.ts'
-import type { Logger } from './logger.ts'
-import type { Sealer } from './sealer.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { TokenSource, TokenVerifier } from '../http/bearer.ts'
+import type { AttestationVerifier } from '../http/verifiers.ts'
+import type { VirtualHost } from '../http/virtual-host.ts'
+import type { WireClient } from '../http/wire-client.ts'
+import type { Installation } from '../installation/installation.ts'
+import type { Logger } from '../log/logger.ts'
+import type { Sealer } from '../sealing/sealer.ts'
 
 /** What every service receives from its process. */
 export interface ServiceContext {
@@ -27,13 +27,6 @@ export interface ServiceContext {
   verifiers?: readonly AttestationVerifier[]
   /** A random UUID, lower case. */
   newId(): string
-}
-
-/** The host names that an application answers. */
-export interface VirtualHost {
-  /** `host` comes without port and in lower case. */
-  matches(host: string): boolean
-  app: FastifyInstance
 }
 
 export interface Service {
