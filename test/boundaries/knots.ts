@@ -8,21 +8,6 @@ export const knotted: Record<string, readonly string[][]> = {
     ['drill/host', 'drill/payload'],
   ],
   'apps/strongroomd': [['.', 'installation-backup']],
-  'packages/contract': [
-    [
-      '.',
-      'backup',
-      'wires',
-      'wires/attestation',
-      'wires/fleet',
-      'wires/guest',
-      'wires/host',
-      'wires/identity',
-      'wires/manager',
-      'wires/sockets',
-      'wires/vault',
-    ],
-  ],
   'packages/evidence': [['bundle', 'bundle/explain', 'bundle/formats', 'bundle/unused']],
   'packages/silicon': [['.', 'amd', 'intel']],
   'services/control-plane': [

@@ -112,9 +112,19 @@ const found: Record<string, () => Promise<Iterable<string>> | Iterable<string>> 
   'guest-files': () => pathsIn(recipes),
   'guest-network': () => settingsIn(join(root, 'services/host/src/image/recipes')),
   evidence: () => [
-    ...membersFrom('packages/contract/src/boot-evidence.ts', 'BootFacts', 'BootEvidence', 'StatelessBootEvidence'),
-    ...membersFrom('packages/contract/src/boot-evidence.ts', 'SnpEvidence', 'TdxEvidence', 'TdxCollateralBody'),
-    ...membersFrom('packages/contract/src/boot-evidence.ts', 'VariableUpdateFacts'),
+    ...membersFrom(
+      'packages/contract/src/wires/host/boot-evidence.ts',
+      'BootFacts',
+      'BootEvidence',
+      'StatelessBootEvidence',
+    ),
+    ...membersFrom(
+      'packages/contract/src/wires/host/boot-evidence.ts',
+      'SnpEvidence',
+      'TdxEvidence',
+      'TdxCollateralBody',
+    ),
+    ...membersFrom('packages/contract/src/wires/host/boot-evidence.ts', 'VariableUpdateFacts'),
   ],
   'manager-answers': () => [
     ...membersFrom('packages/contract/src/arm.ts', 'AskedSettings', 'VmConnection'),

@@ -32,13 +32,23 @@ export const vaultResource: string = `https://vault.${domain}`
 /** Where the resource manager manages the key service's vaults. */
 export const vaultManagementHost: string = `keyvault.${domain}`
 export const vaultManagementAudience: string = `https://${vaultManagementHost}`
+/** Where the resource manager informs the attestation service of providers. */
+export const attestationManagementHost: string = `attestation.${domain}`
+export const attestationManagementAudience: string = `https://${attestationManagementHost}`
 export const hostAudience: string = `https://${hostApiHost}`
+
+/** Audience of tokens for the identity service's operations for platform principals; stated by `identityWire`. */
+export const identityAudience = 'https://login.strongroom.internal'
 
 /** Vault that holds the platform-managed keys, one per confidential VM. */
 export const platformVault = 'platform'
 
 /** Name of a VM's platform-managed key in the platform vault. */
 export const platformKeyName = (vmId: string): string => `vm-${vmId.toLowerCase()}`
+
+/** The reference image, the same with Debian's cloud-init, and a minimal one that is measured, reports and has SSH. */
+export const imageVariants = ['reference', 'cloud-init', 'minimal'] as const
+export type ImageVariant = (typeof imageVariants)[number]
 
 /** Region of an installation until the operator adds others: its ARM name and its attestation code. */
 export const homeRegion = { name: 'westeurope', code: 'weu', displayName: 'West Europe' } as const

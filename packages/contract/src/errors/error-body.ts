@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors/catalogue.ts'
+import type { ErrorCode } from './catalogue.ts'
 
 /** Azure's error envelope, with our `innererror` that has expected, found and remedy. */
 export interface ErrorBody {

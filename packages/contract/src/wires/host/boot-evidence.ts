@@ -1,4 +1,4 @@
-import type { Tee } from './wires/host/names.ts'
+import type { Tee } from '../elements/names.ts'
 
 /** Bytes as base64url without padding. */
 export type Base64Url = string

@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../errors/catalogue.ts'
-import type { ErrorDetail } from '../errors.ts'
-import { list, named, object, optional, text, type Shape, type TypeOf } from '../shape/index.ts'
-import { remark, time } from './host/names.ts'
+import type { ErrorCode } from '../../errors/catalogue.ts'
+import type { ErrorDetail } from '../../errors/error-body.ts'
+import { list, named, object, optional, text, type Shape, type TypeOf } from '../../shape/index.ts'
+import { remark, time } from './names.ts'
 
 /** Of the catalogue: docs/errors.md. */
 const code = text(/^[A-Za-z][A-Za-z0-9_.]{0,99}$/, 'a code of docs/errors.md') as Shape<ErrorCode>

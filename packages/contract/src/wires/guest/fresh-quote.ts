@@ -1,5 +1,5 @@
 import { named, object, optional, text, upTo, type TypeOf } from '../../shape/index.ts'
-import { registers } from './names.ts'
+import { registers } from '../elements/names.ts'
 
 /** What a verifier asks the running guest with: 32 random bytes of its own. */
 export const quoteChallenge = named(

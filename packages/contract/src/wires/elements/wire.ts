@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../errors/catalogue.ts'
-import type { JsonSchema, Shape } from '../shape/index.ts'
+import type { ErrorCode } from '../../errors/catalogue.ts'
+import type { JsonSchema, Shape } from '../../shape/index.ts'
 
 type WireMethod = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
 
