@@ -9,7 +9,6 @@ export const knotted: Record<string, readonly string[][]> = {
   ],
   'apps/strongroomd': [['.', 'installation-backup']],
   'packages/evidence': [['bundle', 'bundle/explain', 'bundle/formats', 'bundle/unused']],
-  'packages/silicon': [['.', 'amd', 'intel']],
   'services/control-plane': [
     [
       '.',
