@@ -63,7 +63,6 @@ export const knotted: Record<string, readonly string[][]> = {
       'simulated',
     ],
   ],
-  'services/identity': [['.', 'browser', 'device', 'federation', 'graph']],
 }
 
 /** Folders under `src` at their own depth, with those that they import; files directly in `src` are the folder `.`. */

@@ -5,7 +5,7 @@ import { migrations as attestation } from '../../../services/attestation/src/sto
 import { migrations as controlPlane } from '../../../services/control-plane/src/store/migrations.ts'
 import { InstanceStore } from '../../../services/host/src/instances/instance-store.ts'
 import { SimulatedBootStore } from '../../../services/host/src/simulated/boot-store.ts'
-import { migrations as identity } from '../../../services/identity/src/store.ts'
+import { migrations as identity } from '../../../services/identity/src/directory/store.ts'
 import { hsmMigrations } from '../../../services/vault/src/hsm/tables.ts'
 import { removedKeysMigrations } from '../../../services/vault/src/keys/removed-keys.ts'
 import { logMigrations } from '../../../services/vault/src/log/tables.ts'

@@ -1,9 +1,9 @@
 import { onBehalfOfClaim, onBehalfOfText, type AskedBy } from '@strongroom/contract'
 import type { Clock } from '@strongroom/platform'
 import { SignJWT } from 'jose'
-import { groupsOfToken } from './directory.ts'
+import { groupsOfToken } from '../directory/directory.ts'
 import type { TokenKey } from './keys.ts'
-import type { Principal } from './principals.ts'
+import type { Principal } from '../directory/principals.ts'
 
 export interface IssuedToken {
   accessToken: string

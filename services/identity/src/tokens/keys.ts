@@ -1,6 +1,6 @@
 import type { Sealer, Store } from '@strongroom/platform'
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose'
-import { settingOnce } from './store.ts'
+import { settingOnce } from '../directory/store.ts'
 
 export interface TokenKey {
   kid: string

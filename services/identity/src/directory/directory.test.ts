@@ -2,8 +2,8 @@ import type { FastifyInstance } from '@strongroom/platform'
 import { principals as platformPrincipals } from '@strongroom/contract'
 import { decodeJwt } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { IdentityService } from './service.ts'
-import { testContext, testService } from './testing.ts'
+import type { IdentityService } from '../service.ts'
+import { testContext, testService } from '../testing.ts'
 
 let service: IdentityService
 let tenant = ''

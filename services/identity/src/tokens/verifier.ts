@@ -1,7 +1,7 @@
 import type { SettledCode } from '@strongroom/contract'
 import { ServiceError, type Caller, type Clock, type TokenVerifier } from '@strongroom/platform'
 import { errors, jwtVerify, type JWTPayload } from 'jose'
-import { normaliseAudience } from './audience.ts'
+import { normaliseAudience } from '../oauth/audience.ts'
 
 /** Guests' clocks may differ slightly. */
 const toleranceSeconds = 60

@@ -1,8 +1,8 @@
 import { principals as platformPrincipals } from '@strongroom/contract'
 import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
-import type { IdentityService } from './service.ts'
-import { testContext, testService } from './testing.ts'
+import type { IdentityService } from '../service.ts'
+import { testContext, testService } from '../testing.ts'
 
 const resourceId = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm'
 const audience = 'https://login.strongroom.internal'

@@ -38,3 +38,10 @@ export class OAuthError extends Error {
 /** A limit on what anyone may request. */
 export const busy = (): OAuthError =>
   new OAuthError('AADSTS90033', 'A transient error has occurred: too many sign-ins are under way. Please try again.')
+
+export function unknownTenant(tenant: string): OAuthError {
+  return new OAuthError(
+    'AADSTS90002',
+    `Tenant '${tenant.slice(0, 64)}' not found. Check to make sure you have the correct tenant ID.`,
+  )
+}

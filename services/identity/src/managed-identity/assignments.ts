@@ -1,8 +1,8 @@
 import type { ManagedIdentityChoice } from '@strongroom/contract'
 import { ServiceError, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import type { Principal, Principals } from './principals.ts'
-import { tables, type Tables } from './store.ts'
+import type { Principal, Principals } from '../directory/principals.ts'
+import { tables, type Tables } from '../directory/store.ts'
 
 /** A resource's user-assigned identities, and which identity it uses for a token. */
 export class Assignments {

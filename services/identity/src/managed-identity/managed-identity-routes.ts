@@ -20,8 +20,8 @@ import {
   type TokenVerifier,
 } from '@strongroom/platform'
 import type { Assignments } from './assignments.ts'
-import type { Principals } from './principals.ts'
-import type { TokenIssuer } from './tokens.ts'
+import type { Principals } from '../directory/principals.ts'
+import type { TokenIssuer } from '../tokens/tokens.ts'
 
 interface Options {
   principals: Principals

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { ConcurrencyLimit } from '@strongroom/platform'
-import { busy } from './oauth-error.ts'
+import { busy } from '../oauth/oauth-error.ts'
 
 const hashBytes = 32
 /** Derivations at a time, and waiting: each costs 16 MiB and some 30 ms, and anyone may cause one. */
