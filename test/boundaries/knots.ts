@@ -7,7 +7,6 @@ export const knotted: Record<string, readonly string[][]> = {
     ['drill', 'drill/attacks'],
     ['drill/host', 'drill/payload'],
   ],
-  'apps/strongroomd': [['.', 'installation-backup']],
   'packages/evidence': [['bundle', 'bundle/explain', 'bundle/formats', 'bundle/unused']],
   'services/control-plane': [
     [

@@ -1,4 +1,4 @@
-import { readSecretFile, ServiceError } from '@strongroom/platform'
+import { readSecretFile, ServiceError, type Installation } from '@strongroom/platform'
 
 /**
  * Where the services keep their stores: SQLite in the state directory, or a URL from a file, which may contain a
@@ -16,5 +16,17 @@ export async function readStoreUrl(o: { file: string | undefined; stateDir: stri
     expected: 'a file of mode 0600 with one line, postgres://user@host/database',
     found: 'no file',
     remedy: 'Correct the file passed as --store-url-file.',
+  })
+}
+
+/** @throws ServiceError InstallationStoresFixed */
+export function requireStoreUrl({ stores = 'sqlite' }: Pick<Installation, 'stores'>, file: string | undefined): void {
+  if ((stores === 'postgres') === (file !== undefined)) return
+  throw new ServiceError({
+    code: 'InstallationStoresFixed',
+    message: 'Where an installation keeps its stores is fixed at creation.',
+    expected: stores === 'postgres' ? '--store-url-file with the URL of its PostgreSQL' : 'no --store-url-file',
+    found: file ?? 'none',
+    remedy: 'Pass --store-url-file as when the installation was created, or omit it.',
   })
 }
