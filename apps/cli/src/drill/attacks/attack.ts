@@ -1,5 +1,5 @@
-import type { Host } from './host/host.ts'
-import type { Observation } from './host/observation.ts'
+import type { Host } from '../host/host.ts'
+import type { Observation } from '../host/observation.ts'
 
 /** How an attack may end without success. */
 export type Ending =
