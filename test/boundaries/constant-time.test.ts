@@ -16,7 +16,7 @@ describe('secrets that a caller sends', () => {
     'services/control-plane/src/fleet/registry.ts',
     'services/control-plane/src/providers/compute/vm/account/passwords.ts',
     'services/control-plane/src/providers/compute/vm/boot-diagnostics.ts',
-    'services/host/src/disk-store/access-grants.ts',
+    'services/host/src/disks/stored/access-grants.ts',
     'services/identity/src/directory/principals.ts',
     'services/identity/src/directory/secret.ts',
     'services/paravisor/src/guest/judge-updates.ts',

@@ -27,7 +27,7 @@ const makers: Record<Section, readonly string[]> = {
     'services/control-plane/src/',
     'services/host/src/agent/',
     'services/host/src/home/',
-    'services/host/src/disk-store/attachable.ts',
+    'services/host/src/disks/stored/attachable.ts',
   ],
   // If compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/paravisor/src/', 'services/control-plane/src/host/'],

@@ -38,26 +38,6 @@ export const knotted: Record<string, readonly string[][]> = {
     ],
     ['placement', 'placement/vm-write'],
   ],
-  'services/host': [
-    ['agent', 'agent/guests'],
-    [
-      '.',
-      'backup',
-      'disk-store',
-      'disks',
-      'firmware',
-      'home',
-      'home/ceph',
-      'http',
-      'image',
-      'instances',
-      'network',
-      'network/challenges',
-      'network/names',
-      'qemu',
-      'simulated',
-    ],
-  ],
 }
 
 /** Folders under `src` at their own depth, with those that they import; files directly in `src` are the folder `.`. */

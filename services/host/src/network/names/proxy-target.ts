@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { domain } from '@strongroom/contract'
 import { isPublicAddress } from '@strongroom/platform'
-import { addressOf, type NameServers } from './names/guest-names.ts'
+import { addressOf, type NameServers } from './guest-names.ts'
 
 /** Where a CONNECT leads; `own` is the installation's TLS port. */
 export interface ProxyTarget {

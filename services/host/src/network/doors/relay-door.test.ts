@@ -4,9 +4,9 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { requestHost } from './names/named-first.ts'
+import { requestHost } from '../names/named-first.ts'
 import { startRelayDoor } from './relay-door.ts'
-import { spec } from './test-endpoints.ts'
+import { spec } from '../testing/test-endpoints.ts'
 
 describe('a guest’s relay', () => {
   const outside = createServer((socket) => socket.on('error', () => {}).on('data', (chunk) => socket.end(chunk)))

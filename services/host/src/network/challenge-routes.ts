@@ -1,7 +1,7 @@
 import { freshQuote } from '@strongroom/contract/wires'
 import { read, type FastifyInstance } from '@strongroom/platform'
-import { keyLines } from '../lines.ts'
-import type { QuoteChallenges } from './quote-challenges.ts'
+import { keyLines } from './lines.ts'
+import type { QuoteChallenges } from './challenges/quote-challenges.ts'
 
 const path = '/metadata/strongroom/challenges'
 

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { boundConnections, connectForGuest, createHttpServer } from '@strongroom/platform'
 import { openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
-import { resolveTarget } from './proxy-target.ts'
+import { resolveTarget } from '../names/proxy-target.ts'
 
 /** Per guest: each costs the host two connections. */
 const mostConnections = 512

@@ -1,8 +1,8 @@
-import type { Doors } from '../qemu/guest-network.ts'
+import type { Doors } from '../../qemu/guest-network.ts'
 import { startGuestProxy } from './guest-proxy.ts'
-import { startNameServer } from './names/name-server.ts'
-import { requestHost, serverName } from './names/named-first.ts'
-import type { ProxyTarget } from './proxy-target.ts'
+import { startNameServer } from './name-server.ts'
+import { requestHost, serverName } from '../names/named-first.ts'
+import type { ProxyTarget } from '../names/proxy-target.ts'
 import { startRelayDoor } from './relay-door.ts'
 import { startTimeServer } from './time-server.ts'
 

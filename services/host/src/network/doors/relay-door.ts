@@ -2,8 +2,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import { connectForGuest } from '@strongroom/platform'
 import { connectionLimit, openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
-import type { NameReader } from './names/named-first.ts'
-import { resolveTarget, type ProxyTarget } from './proxy-target.ts'
+import type { NameReader } from '../names/named-first.ts'
+import { resolveTarget, type ProxyTarget } from '../names/proxy-target.ts'
 
 /** How long a program may take to name its target, in milliseconds. */
 const sayingLimitMs = 10_000

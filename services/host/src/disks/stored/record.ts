@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { storedImageId, type ImageRecord, type StoredDiskSpec, type StoredDiskStatus } from '@strongroom/contract'
 import { writeFileAtomically } from '@strongroom/platform'
 import { imageFiles } from '@strongroom/paravisor/expected'
-import { isVmId } from '../instances/layout.ts'
+import { isVmId } from '../../records/layout.ts'
 
 /** A disk's record between starts of the server. Holds no secret. */
 export interface KeptRecord {

@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskBlobHost, type DiskAccess, type DiskAccessRequest, type DiskPermission } from '@strongroom/contract'
 import { ServiceError, writeFileAtomically, type Clock, type Sealer } from '@strongroom/platform'
-import { isVmId } from '../instances/layout.ts'
+import { isVmId } from '../../records/layout.ts'
 
 const diskParts = ['disk.vhd', 'guest-state.vmgs'] as const
 

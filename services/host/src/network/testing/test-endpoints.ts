@@ -12,10 +12,10 @@ import {
   type WireRequest,
 } from '@strongroom/platform'
 import { exampleSpec, testAuthority } from '@strongroom/paravisor/testing'
-import { testSilicon } from '../testing.ts'
-import { CommandQueue } from './command-queue.ts'
-import { DocumentSigner } from './attested-document.ts'
-import { startMetadataServer, type MetadataServer } from './metadata-server.ts'
+import { testSilicon } from '../../testing.ts'
+import { CommandQueue } from '../command-queue.ts'
+import { DocumentSigner } from '../attested-document.ts'
+import { startMetadataServer, type MetadataServer } from '../metadata-server.ts'
 
 export const spec: InstanceSpec = {
   ...exampleSpec,

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@strongroom/platform'
-import { networkArgument, type Doors } from '../qemu/guest-network.ts'
-import { launchQemu } from '../qemu/launch.ts'
+import { networkArgument, type Doors } from '../../qemu/guest-network.ts'
+import { launchQemu } from '../../qemu/launch.ts'
 
 /** A guest's end of its network, without a guest: packets sent here reach the network like a guest's. */
 export interface GuestWire {

@@ -1,9 +1,9 @@
 import { createServer, type Socket } from 'node:net'
 import { domain } from '@strongroom/contract'
 import { guestAddresses } from '../../qemu/guest-network.ts'
-import { dnsAnswer, dnsCodes, dnsTypes, parseDnsQuery, type DnsQuestion } from './dns-message.ts'
-import { connectionLimit, openDoor } from '../door.ts'
-import { resolveTarget, type ProxyTarget } from '../proxy-target.ts'
+import { dnsAnswer, dnsCodes, dnsTypes, parseDnsQuery, type DnsQuestion } from '../names/dns-message.ts'
+import { connectionLimit, openDoor } from './door.ts'
+import { resolveTarget, type ProxyTarget } from '../names/proxy-target.ts'
 
 /** Longest question, in bytes: a name of 255 and a resolver's additions. */
 const mostBytes = 1024
