@@ -14,7 +14,7 @@ const exceptions: Record<string, number> = {
   'apps/portal/src/make/make-page.tsx MakePage': 31,
   'apps/portal/src/sizes/sizes-page.tsx SizesPage': 30,
   'packages/evidence/src/bundle/explain/explain.ts fieldsOf': 28,
-  'packages/evidence/src/bundle/json.ts quoteOf': 21,
+  'packages/evidence/src/bundle/formats/json.ts quoteOf': 21,
   'packages/evidence/src/bundle/judge.ts judge': 31,
   'packages/evidence/src/bundle/unasked.ts unasked': 27,
   'packages/evidence/src/checks/check-tpm.ts checkTpmQuote': 31,

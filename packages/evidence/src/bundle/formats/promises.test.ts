@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { brokenPromise } from './promises.ts'
-import type { Piece, PieceKind } from './piece.ts'
+import type { Piece, PieceKind } from '../pieces/piece.ts'
 
 const piece = (kind: PieceKind): Piece => ({ name: 'f', kind }) as Piece
 const all: readonly PieceKind[] = [

@@ -1,6 +1,6 @@
-import { type Check, failed } from '../checks/check.ts'
-import { ParseError, type ParseErrorCode } from '../core/errors.ts'
-import type { TpmSignature } from '../tpm/signature.ts'
+import { type Check, failed } from '../../checks/check.ts'
+import { ParseError, type ParseErrorCode } from '../../core/errors.ts'
+import type { TpmSignature } from '../../tpm/signature.ts'
 
 /** A part of a file that nothing reads, or that nothing vouches for: the verdict does not depend on it. */
 export interface Unused {

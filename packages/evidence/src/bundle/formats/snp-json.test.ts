@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseSnpReport } from '../snp/report.ts'
+import { parseSnpReport } from '../../snp/report.ts'
 import { encodeSnpReport } from './snp-json.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)

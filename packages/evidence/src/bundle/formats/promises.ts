@@ -1,4 +1,4 @@
-import { statementKinds, type Piece, type PieceKind } from './piece.ts'
+import { statementKinds, type Piece, type PieceKind } from '../pieces/piece.ts'
 
 type Promised = readonly PieceKind[] | 'any'
 

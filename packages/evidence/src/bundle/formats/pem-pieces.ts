@@ -1,7 +1,7 @@
-import { ParseError } from '../core/errors.ts'
-import { parsePem } from '../x509/pem.ts'
-import type { Piece } from './piece.ts'
-import { describeValue, unusedPiece } from './unused/unused.ts'
+import { ParseError } from '../../core/errors.ts'
+import { parsePem } from '../../x509/pem.ts'
+import type { Piece } from '../pieces/piece.ts'
+import { describeValue, unusedPiece } from '../unused/unused.ts'
 
 const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X509 CRL'])
 

@@ -1,9 +1,9 @@
-import { ByteReader } from '../core/bytes/byte-reader.ts'
-import { equal } from '../core/bytes/bytes.ts'
-import { ParseError } from '../core/errors.ts'
-import { svsmManifestGuid } from '../svsm/manifest.ts'
-import { intelQeVendorId } from '../tdx/verify.ts'
-import type { TpmSignature } from '../tpm/signature.ts'
+import { ByteReader } from '../../core/bytes/byte-reader.ts'
+import { equal } from '../../core/bytes/bytes.ts'
+import { ParseError } from '../../core/errors.ts'
+import { svsmManifestGuid } from '../../svsm/manifest.ts'
+import { intelQeVendorId } from '../../tdx/verify.ts'
+import type { TpmSignature } from '../../tpm/signature.ts'
 import type { BinaryKind, Piece } from './piece.ts'
 
 /**

@@ -1,15 +1,15 @@
-import { utf8 } from '../core/bytes/bytes.ts'
-import { ParseError } from '../core/errors.ts'
-import { readJson } from '../tokens/json.ts'
-import { bareSignature, isTpmSignature } from './binary.ts'
-import { maximumLayers, type InnerDetector } from './inner.ts'
+import { utf8 } from '../../core/bytes/bytes.ts'
+import { ParseError } from '../../core/errors.ts'
+import { readJson } from '../../tokens/json.ts'
+import { bareSignature, isTpmSignature } from '../pieces/binary.ts'
+import { maximumLayers, type InnerDetector } from '../pieces/inner.ts'
 import { decodeText } from './decode.ts'
 import { hasPem } from './pem-pieces.ts'
-import { isRecognised, type Piece } from './piece.ts'
+import { isRecognised, type Piece } from '../pieces/piece.ts'
 import { brokenPromise } from './promises.ts'
-import { unsupportedObject } from './formats/unsupported.ts'
+import { unsupportedObject } from './unsupported.ts'
 import { encodeSnpReport, reportMembers, unreadInReport } from './snp-json.ts'
-import { describeValue, unusedPiece } from './unused/unused.ts'
+import { describeValue, unusedPiece } from '../unused/unused.ts'
 
 const maximumDepth = 16
 /** Shorter texts are names and digests, not evidence. */

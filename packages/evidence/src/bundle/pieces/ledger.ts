@@ -1,5 +1,5 @@
-import { equal } from '../core/bytes/bytes.ts'
-import type { HashName } from '../eventlog/algorithms.ts'
+import { equal } from '../../core/bytes/bytes.ts'
+import type { HashName } from '../../eventlog/algorithms.ts'
 import { statementKinds, type Piece } from './piece.ts'
 
 /** Registers to whose values a log has to replay. */

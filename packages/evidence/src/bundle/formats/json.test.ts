@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { toBase64 } from '../core/bytes/base64.ts'
-import { concat, utf8 } from '../core/bytes/bytes.ts'
-import { toHex } from '../core/bytes/hex.ts'
-import { SoftwareTpm } from '../testing/software-tpm.ts'
-import { detect } from './detect.ts'
-import type { Piece, PieceOf } from './piece.ts'
+import { toBase64 } from '../../core/bytes/base64.ts'
+import { concat, utf8 } from '../../core/bytes/bytes.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import { SoftwareTpm } from '../../testing/software-tpm.ts'
+import { detect } from '../detect.ts'
+import type { Piece, PieceOf } from '../pieces/piece.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 /** Only the marks of a report: detection looks no further. */

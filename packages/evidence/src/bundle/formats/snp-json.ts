@@ -1,8 +1,8 @@
-import { ByteWriter } from '../core/bytes/byte-writer.ts'
-import { concat } from '../core/bytes/bytes.ts'
-import { encodeTcb } from '../snp/tcb.ts'
-import { productOfCpu, type SnpProduct } from '../snp/products.ts'
-import { snpReportLength } from '../snp/report.ts'
+import { ByteWriter } from '../../core/bytes/byte-writer.ts'
+import { concat } from '../../core/bytes/bytes.ts'
+import { encodeTcb } from '../../snp/tcb.ts'
+import { productOfCpu, type SnpProduct } from '../../snp/products.ts'
+import { snpReportLength } from '../../snp/report.ts'
 
 type Members = Record<string, unknown>
 /** Bytes of a member's value. @throws RangeError or TypeError for an invalid value */
