@@ -7,10 +7,9 @@ export const knotted: Record<string, readonly string[][]> = {
     [
       '.',
       'arm',
-      'arm/roles',
-      'arm/roles/condition',
       'fleet',
       'fleet/guests',
+      'fleet/wire',
       'host',
       'placement/maintenance',
       'providers/attestation',
@@ -28,14 +27,14 @@ export const knotted: Record<string, readonly string[][]> = {
       'providers/keyvault',
       'providers/network',
       'providers/network/load-balancer',
+      'providers/network/resource',
+      'providers/network/virtual-network',
       'resources',
       'resources/graph',
-      'store',
       'templates',
       'test-api',
       'types',
     ],
-    ['placement', 'placement/vm-write'],
   ],
 }
 

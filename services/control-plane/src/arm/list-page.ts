@@ -1,6 +1,6 @@
 import type { Plane } from '../plane.ts'
 import type { Json, Resource } from '../store/resources.ts'
-import { keyOf } from './resource-id.ts'
+import { keyOf } from './ids/resource-id.ts'
 import { pageOf, replyWith } from './paging.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 

@@ -1,7 +1,7 @@
 import { Fields } from '../arm/fields.ts'
 import { asyncHeaders, monitorReply, readOperation, unknownOperation } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json } from '../store/resources.ts'

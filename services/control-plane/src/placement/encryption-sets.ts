@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { noSuch, notAllowed } from '../arm/refusals.ts'
 import { route } from '../arm/router.ts'
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'

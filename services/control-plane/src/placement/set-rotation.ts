@@ -3,7 +3,7 @@ import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/p
 import { notAllowed } from '../arm/refusals.ts'
 import { underWay, begin, operationError } from '../arm/operations.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import { stateOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { changeVm, type VmParams } from '../providers/compute/vm/vm-record.ts'
 import type { Plane } from '../plane.ts'
@@ -16,7 +16,7 @@ import {
   type SetInternal,
   type SetKey,
 } from '../providers/encryption/set-model.ts'
-import { customerKeyOf } from './vm-set.ts'
+import { customerKeyOf } from './vm/vm-set.ts'
 
 /** Every VM that names the set, by name. */
 export async function vmsOf(plane: Plane, setId: string, db?: Db): Promise<Vm[]> {

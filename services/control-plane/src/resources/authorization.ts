@@ -3,7 +3,7 @@ import { covers, roles, type Assignment, type RoleDefinition } from '../arm/acce
 import { conditionVersion } from '../arm/roles/condition/condition.ts'
 import { isConditional } from '../arm/roles/grant.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'

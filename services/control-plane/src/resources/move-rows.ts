@@ -1,4 +1,4 @@
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import { movedId, withMovedIds } from './move-rules.ts'

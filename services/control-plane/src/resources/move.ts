@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
-import { keyOf, parseResourceId, withoutFinalSlashes } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId, withoutFinalSlashes } from '../arm/ids/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'

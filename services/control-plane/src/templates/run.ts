@@ -2,7 +2,7 @@ import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promis
 import { ServiceError, toErrorDetail, type Caller, type ErrorDetail } from '@strongroom/platform'
 import { operationError, operationIdOf } from '../arm/operations.ts'
 import type { ArmReply, Method } from '../arm/request.ts'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import { evaluateValue, type Scope } from './evaluate.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'

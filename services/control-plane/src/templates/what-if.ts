@@ -1,5 +1,5 @@
 import type { Caller } from '@strongroom/platform'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { withoutNulls } from '../arm/fields.ts'

@@ -1,4 +1,4 @@
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Tables } from '../store/tables.ts'
 

@@ -2,7 +2,7 @@ import { ServiceError, toErrorDetail, type Operation } from '@strongroom/platfor
 import type { ErrorDetail } from '@strongroom/contract'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { operationError } from '../arm/operations.ts'
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import { requireAlong, type Along } from './along.ts'

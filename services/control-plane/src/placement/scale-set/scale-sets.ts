@@ -8,7 +8,7 @@ import { assertSameLocation } from '../../types/conflicts.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { requireAlong, type Along } from '../../types/along.ts'
 import { vmType } from '../../providers/compute/vm/vm-model.ts'
-import { alongVm } from '../vm-along.ts'
+import { alongVm } from '../vm/vm-along.ts'
 import { leaving } from './scaling.ts'
 import { setType } from '../../providers/compute/disk/stored/stored-disk.ts'
 import {

@@ -13,7 +13,7 @@ import {
 } from '../../providers/compute/scale-set/scale-set-model.ts'
 import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
 import { requireAlong } from '../../types/along.ts'
-import { alongVm } from '../vm-along.ts'
+import { alongVm } from '../vm/vm-along.ts'
 import type { Answers, AtResource } from '../../types/resource-type.ts'
 import { ask } from './inner-request.ts'
 import { followAll, type SetParams } from './write-saga.ts'

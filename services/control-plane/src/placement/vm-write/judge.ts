@@ -4,7 +4,7 @@ import { guestProblems } from '../../providers/compute/vm/guest-rules.ts'
 import { imageTarget } from '../../providers/compute/image/resolved-image.ts'
 import { findSize } from '../../providers/compute/size/sizes.ts'
 import { securityProblems } from '../../providers/compute/vm/vm-rules.ts'
-import { networkProblems } from '../vm-network-rules.ts'
+import { networkProblems } from '../vm/vm-network-rules.ts'
 import type { ReadVm } from './read.ts'
 import type { ResolvedVm } from './resolve.ts'
 

@@ -13,7 +13,7 @@ import type { AttestationProvider } from '../../providers/compute/vm/vm-model.ts
 import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import type { UserIdentity } from '../../types/references.ts'
-import { resolveSet } from '../vm-set.ts'
+import { resolveSet } from '../vm/vm-set.ts'
 import type { ReadVm } from './read.ts'
 
 /** What a request's names resolve to. An existing VM keeps its image, provider and sets. */

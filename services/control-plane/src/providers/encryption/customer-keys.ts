@@ -16,7 +16,7 @@ import {
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { faqRule } from '../../arm/faq-rule.ts'
-import { withoutFinalSlashes } from '../../arm/resource-id.ts'
+import { withoutFinalSlashes } from '../../arm/ids/resource-id.ts'
 import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
 
 const apiVersion = 'api-version=7.4'

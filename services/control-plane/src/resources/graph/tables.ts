@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { groupRead, subscriptionRead } from '../../arm/access.ts'
 import type { ArmRequest } from '../../arm/request.ts'
-import { keyOf } from '../../arm/resource-id.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
 import { ScopeSet } from '../../arm/roles/scope-set.ts'
 import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'

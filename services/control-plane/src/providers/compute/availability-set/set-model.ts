@@ -1,5 +1,5 @@
 import type { Plane } from '../../../plane.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
 import { vmType, type Vm, type VmInternal } from '../vm/vm-model.ts'
 

@@ -1,5 +1,5 @@
 import type { SagaDefinition } from '@strongroom/platform'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import { releaseDisk, type DiskInternal } from './data-disks.ts'
 import { destroyDisk, placeDataDisks } from './disk-placement.ts'

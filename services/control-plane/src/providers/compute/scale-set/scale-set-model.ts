@@ -1,4 +1,4 @@
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
 import { vmType, type Vm, type VmInternal } from '../vm/vm-model.ts'

@@ -1,6 +1,6 @@
 import { invalid, noSuch } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
 import type { VmRequest } from './vm-request.ts'

@@ -1,6 +1,6 @@
 import type { Link } from '../../../arm/access.ts'
 import type { Fields, Problem } from '../../../arm/fields.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import { findUserIdentity, mostIdentities, userIdentityType, type UserIdentity } from '../../../types/references.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'

@@ -1,5 +1,5 @@
 import type { SagaDefinition, SagaStep } from '@strongroom/platform'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import { assertLeftWhole, waitUntilStopped } from './vm-boot.ts'
 import { changeVm, type VmParams } from './vm-record.ts'

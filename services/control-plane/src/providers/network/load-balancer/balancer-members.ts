@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
 import { partsOf, type Part } from './balancer-parts.ts'

@@ -1,6 +1,6 @@
 import { Fields } from '../../../arm/fields.ts'
 import { checkPreconditions } from '../../../arm/preconditions.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'

@@ -1,7 +1,7 @@
-import type { FleetCompute } from './fleet-compute.ts'
+import type { FleetCompute } from '../fleet-compute.ts'
 import type { CertifyingAuthority } from './host-app.ts'
-import type { SshDoors } from './guests/ssh-doors.ts'
-import type { HostRegistry } from './registry.ts'
+import type { SshDoors } from '../guests/ssh-doors.ts'
+import type { HostRegistry } from '../registry.ts'
 
 /** What the resource manager's rooms share of the fleet. */
 export interface Fleet {

@@ -1,13 +1,18 @@
 import type { GuestInterface } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import type { Link } from '../arm/access.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import { attachInterface, detachInterface, interfaceType, ipConfigurationsOf } from '../providers/network/interfaces.ts'
-import { subnetsOf } from '../providers/network/virtual-networks.ts'
-import type { Plane } from '../plane.ts'
-import type { Db } from '../store/resources.ts'
-import type { Vm, VmModel, VmNic } from '../providers/compute/vm/vm-model.ts'
-import { primaryOf } from '../providers/compute/vm/vm-request.ts'
+import type { Link } from '../../arm/access.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
+import {
+  attachInterface,
+  detachInterface,
+  interfaceType,
+  ipConfigurationsOf,
+} from '../../providers/network/interfaces.ts'
+import { subnetsOf } from '../../providers/network/virtual-network/virtual-networks.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db } from '../../store/resources.ts'
+import type { Vm, VmModel, VmNic } from '../../providers/compute/vm/vm-model.ts'
+import { primaryOf } from '../../providers/compute/vm/vm-request.ts'
 
 /** Interfaces new to the VM require the right to join them. */
 export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {

@@ -1,4 +1,4 @@
-import { members, only, part, reference, type Members } from '../../types/members.ts'
+import { members, only, part, reference, type Members } from '../../../types/members.ts'
 
 /*
  * Guests are reached through the host alone, and no traffic passes the resources of this namespace. What az and other

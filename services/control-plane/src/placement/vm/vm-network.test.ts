@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AnySpec } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openSqlitePlane } from '../testing/sqlite-plane.ts'
+import { openSqlitePlane } from '../../testing/sqlite-plane.ts'
 import {
   codesOf,
   makeNetwork,
@@ -11,7 +11,7 @@ import {
   vmRequest,
   type Loose,
   type TestPlane,
-} from '../testing/test-plane.ts'
+} from '../../testing/test-plane.ts'
 
 let plane: TestPlane & { close(): Promise<void> }
 const nicPath = (name: string): string => networkPath('networkInterfaces', name)

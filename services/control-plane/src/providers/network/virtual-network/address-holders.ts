@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
-import { keyOf } from '../../arm/resource-id.ts'
-import type { Plane } from '../../plane.ts'
-import type { Db } from '../../store/resources.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Db } from '../../../store/resources.ts'
 import { subnetsOf, type Subnet } from './virtual-networks.ts'
 
 const networkType = 'microsoft.network/virtualnetworks'

@@ -2,7 +2,7 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { releaseStep, releaseStepHeader } from '@strongroom/contract'
 import { carriedOperations, descriptionPath, fleetWire, openApiOf } from '@strongroom/contract/wires'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { hostKey, openFleetListener, otherAuthority, spkiOf, type FleetListener } from '../testing/fleet-listener.ts'
+import { hostKey, openFleetListener, otherAuthority, spkiOf, type FleetListener } from '../../testing/fleet-listener.ts'
 
 let fleet: FleetListener
 beforeAll(async () => {

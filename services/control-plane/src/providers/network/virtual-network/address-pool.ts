@@ -1,8 +1,8 @@
-import type { Allocation } from './provider.ts'
+import type { Allocation } from '../resource/provider.ts'
 import { randomBytes } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
-import type { Db } from '../../store/resources.ts'
-import { insertIfAbsent } from '../../store/rows.ts'
+import type { Db } from '../../../store/resources.ts'
+import { insertIfAbsent } from '../../../store/rows.ts'
 import { formatAddress, isUsable, parseAddress, parseCidr, type Cidr } from './cidr.ts'
 
 /**

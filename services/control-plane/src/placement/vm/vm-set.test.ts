@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cvmPolicy } from '../testing/fake-customer-keys.ts'
+import { cvmPolicy } from '../../testing/fake-customer-keys.ts'
 import {
   error,
   instance,
@@ -10,8 +10,8 @@ import {
   setPath,
   useSetPlane,
   vmWithSet,
-} from '../testing/disk-encryption.ts'
-import { makeNetwork, vmPath, vmRequest } from '../testing/test-plane.ts'
+} from '../../testing/disk-encryption.ts'
+import { makeNetwork, vmPath, vmRequest } from '../../testing/test-plane.ts'
 
 let answersAzureNames = false
 useSetPlane({ answersAzureNames: () => answersAzureNames })

@@ -30,11 +30,11 @@ import {
   type InstallationAuthority,
   type Logger,
 } from '@strongroom/platform'
-import type { FleetCompute } from './fleet-compute.ts'
-import { carriedRoutes, installationRoute, type GuestParts } from './guests/carried-routes.ts'
-import type { FleetHost } from './fleet-host.ts'
-import { callerOf, subjectOf } from './host-caller.ts'
-import type { HostRegistry } from './registry.ts'
+import type { FleetCompute } from '../fleet-compute.ts'
+import { carriedRoutes, installationRoute, type GuestParts } from '../guests/carried-routes.ts'
+import type { FleetHost } from '../fleet-host.ts'
+import { callerOf, subjectOf } from '../host-caller.ts'
+import type { HostRegistry } from '../registry.ts'
 
 /** Renewed by the host after two thirds of it. */
 const certificateDays = 90

@@ -1,14 +1,14 @@
 import type { CustomerKey } from '@strongroom/contract'
-import { noSuch, invalid } from '../arm/refusals.ts'
-import type { Link } from '../arm/access.ts'
-import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
-import type { Problem } from '../arm/fields.ts'
-import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
-import type { Vm, VmInternal, VmModel } from '../providers/compute/vm/vm-model.ts'
-import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
-import type { Plane } from '../plane.ts'
-import type { Db } from '../store/resources.ts'
-import { placeKey } from '../providers/encryption/set-key.ts'
+import { noSuch, invalid } from '../../arm/refusals.ts'
+import type { Link } from '../../arm/access.ts'
+import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
+import type { Problem } from '../../arm/fields.ts'
+import { attestationUri } from '../../providers/compute/vm/vm-attestation.ts'
+import type { Vm, VmInternal, VmModel } from '../../providers/compute/vm/vm-model.ts'
+import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db } from '../../store/resources.ts'
+import { placeKey } from '../../providers/encryption/set-key.ts'
 import {
   actingIdentity,
   keysOf,
@@ -17,7 +17,7 @@ import {
   setType,
   type DiskEncryptionSet,
   type SetInternal,
-} from '../providers/encryption/set-model.ts'
+} from '../../providers/encryption/set-model.ts'
 
 const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
 

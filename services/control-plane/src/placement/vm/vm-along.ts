@@ -1,8 +1,8 @@
-import { keyOf } from '../arm/resource-id.ts'
-import { diskIdOf, diskType, type Vm, type VmModel } from '../providers/compute/vm/vm-model.ts'
-import { alongWithVm } from '../providers/network/interfaces.ts'
-import type { Plane } from '../plane.ts'
-import type { Along } from '../types/along.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
+import { diskIdOf, diskType, type Vm, type VmModel } from '../../providers/compute/vm/vm-model.ts'
+import { alongWithVm } from '../../providers/network/interfaces.ts'
+import type { Plane } from '../../plane.ts'
+import type { Along } from '../../types/along.ts'
 
 /** The OS disk goes with its VM, as it came with it: the right to the VM covers both. */
 export const osDiskAlong = (vm: Vm): Along => ({ id: diskIdOf(vm.id, vm.internal.model.osDisk.name), does: 'delete' })

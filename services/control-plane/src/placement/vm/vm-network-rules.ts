@@ -1,11 +1,16 @@
-import { invalid, missing } from '../arm/refusals.ts'
-import type { Problem } from '../arm/fields.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import { hasAcceleratedNetworking, interfaceType, ipConfigurationsOf, vmOf } from '../providers/network/interfaces.ts'
-import { referenceProblem } from '../providers/network/provider.ts'
-import type { Resource } from '../store/resources.ts'
-import { findSize } from '../providers/compute/size/sizes.ts'
-import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
+import { invalid, missing } from '../../arm/refusals.ts'
+import type { Problem } from '../../arm/fields.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
+import {
+  hasAcceleratedNetworking,
+  interfaceType,
+  ipConfigurationsOf,
+  vmOf,
+} from '../../providers/network/interfaces.ts'
+import { referenceProblem } from '../../providers/network/resource/provider.ts'
+import type { Resource } from '../../store/resources.ts'
+import { findSize } from '../../providers/compute/size/sizes.ts'
+import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
 
 const target = 'properties.networkProfile.networkInterfaces'
 

@@ -1,14 +1,14 @@
 import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
-import { keyOf } from '../../arm/resource-id.ts'
-import type { Link } from '../../arm/access.ts'
-import type { Plane } from '../../plane.ts'
-import type { Db, Json, Resource } from '../../store/resources.ts'
-import type { Children } from './children.ts'
+import { Fields, withoutNulls, type Problem } from '../../../arm/fields.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
+import type { Link } from '../../../arm/access.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Db, Json, Resource } from '../../../store/resources.ts'
+import type { Children } from '../resource/children.ts'
 import { contains, formatAddress, overlaps, parseAddress, parseCidr, type Cidr } from './cidr.ts'
-import { subnetMembers, virtualNetworkMembers } from './network-members.ts'
-import { checkReference, invalidName, type NetworkKind } from './provider.ts'
+import { subnetMembers, virtualNetworkMembers } from '../resource/network-members.ts'
+import { checkReference, invalidName, type NetworkKind } from '../resource/provider.ts'
 
 export interface Subnet {
   name: string
