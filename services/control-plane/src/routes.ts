@@ -1,7 +1,7 @@
 import type { Route } from './arm/router.ts'
 import { checkAccessRoutes } from './providers/attestation/check-access.ts'
 import { billingRoutes } from './providers/billing/billing-routes.ts'
-import { catalogRoutes } from './providers/compute/size/catalog.ts'
+import { catalogRoutes } from './providers/compute/catalog/catalog.ts'
 import { quotaRoutes } from './providers/compute/size/quota-routes.ts'
 import { verifierRoutes } from './providers/attestation/verifier-routes.ts'
 import { fleetRoutes } from './fleet/host-routes.ts'

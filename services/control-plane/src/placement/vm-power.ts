@@ -9,8 +9,8 @@ import type { Db } from '../store/resources.ts'
 import { findSize } from '../providers/compute/size/sizes.ts'
 import { assertNotConverting } from '../providers/compute/vm/conversion/vm-conversion.ts'
 import { assertNotGeneralized } from '../providers/compute/vm/vm-generalize.ts'
-import { stateOf, type DiskChange, type Vm } from '../providers/compute/vm/vm-model.ts'
-import { setState, unfinished, beingDeleted, changeStanding } from '../providers/compute/vm/vm-record.ts'
+import { stateOf, type DiskChange, type Vm } from '../providers/compute/vm/model/vm-model.ts'
+import { setState, unfinished, beingDeleted, changeStanding } from '../providers/compute/vm/model/vm-record.ts'
 import { repeatCreation } from './vm-write/creation.ts'
 
 /** What a stop makes pointless; not a creation, because cancelling that would remove the VM. */

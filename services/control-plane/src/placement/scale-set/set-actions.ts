@@ -11,7 +11,7 @@ import {
   type ScaleSet,
   type ScaleSetInternal,
 } from '../../providers/compute/scale-set/scale-set-model.ts'
-import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm, VmInternal } from '../../providers/compute/vm/model/vm-model.ts'
 import { requireAlong } from '../../types/along.ts'
 import { alongVm } from '../vm/vm-along.ts'
 import type { Answers, AtResource } from '../../types/resource-type.ts'

@@ -2,7 +2,7 @@ import { ServiceError, toErrorDetail, type Caller, type SagaDefinition, type Ste
 import type { ErrorDetail } from '@strongroom/contract'
 import type { Plane } from '../../plane.ts'
 import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'
-import { stateOf } from '../../providers/compute/vm/vm-model.ts'
+import { stateOf } from '../../providers/compute/vm/model/vm-model.ts'
 import { ask, follow } from './inner-request.ts'
 import { instanceId, newInstanceName, type InstanceModel, type InstanceName } from './instance-model.ts'
 import { inSet, instanceRequest, interfacesOf } from './instance-request.ts'

@@ -10,9 +10,9 @@ import { holdAvailabilitySet } from '../../providers/compute/availability-set/me
 import { holdScaleSet } from '../../providers/compute/scale-set/membership.ts'
 import type { DiskCopies } from '../../providers/compute/disk/disk-copies.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
-import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
+import type { ResolvedImage } from '../../providers/compute/image/resolved/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
-import { backupSizeGiB } from '../../providers/compute/vm/vm-restore.ts'
+import { backupSizeGiB } from '../../providers/compute/vm/model/vm-restore.ts'
 import {
   diskIdOf,
   diskType,
@@ -20,8 +20,8 @@ import {
   vmBody,
   type Vm,
   type VmInternal,
-} from '../../providers/compute/vm/vm-model.ts'
-import { diskExists, changeStanding } from '../../providers/compute/vm/vm-record.ts'
+} from '../../providers/compute/vm/model/vm-model.ts'
+import { diskExists, changeStanding } from '../../providers/compute/vm/model/vm-record.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'

@@ -17,10 +17,10 @@ import {
   conversionRefusals,
   convertVm,
 } from '../../providers/compute/vm/conversion/vm-conversion.ts'
-import { applyIdentities } from '../../providers/compute/vm/vm-identity.ts'
-import { stateOf, type Vm, type VmInternal, type VmModel } from '../../providers/compute/vm/vm-model.ts'
-import { refreshBody, unfinished, beingDeleted, changeStanding } from '../../providers/compute/vm/vm-record.ts'
-import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
+import { applyIdentities } from '../../providers/compute/vm/model/vm-identity.ts'
+import { stateOf, type Vm, type VmInternal, type VmModel } from '../../providers/compute/vm/model/vm-model.ts'
+import { refreshBody, unfinished, beingDeleted, changeStanding } from '../../providers/compute/vm/model/vm-record.ts'
+import type { VmRequest } from '../../providers/compute/vm/model/requested-vm.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'

@@ -1,7 +1,7 @@
 import type { Link } from '../../arm/access.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import { resolveCopies } from '../../providers/compute/disk/disk-copies.ts'
-import type { Vm } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm } from '../../providers/compute/vm/model/vm-model.ts'
 import type { Plane } from '../../plane.ts'
 import { requireAlong } from '../../types/along.ts'
 import { attachedAlong } from '../vm/vm-along.ts'

@@ -1,5 +1,5 @@
 import { keyOf } from '../../arm/ids/resource-id.ts'
-import { diskIdOf, diskType, type Vm, type VmModel } from '../../providers/compute/vm/vm-model.ts'
+import { diskIdOf, diskType, type Vm, type VmModel } from '../../providers/compute/vm/model/vm-model.ts'
 import { alongWithVm } from '../../providers/network/interfaces.ts'
 import type { Plane } from '../../plane.ts'
 import type { Along } from '../../types/along.ts'

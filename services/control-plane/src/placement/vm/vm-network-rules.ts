@@ -10,7 +10,7 @@ import {
 import { referenceProblem } from '../../providers/network/resource/provider.ts'
 import type { Resource } from '../../store/resources.ts'
 import { findSize } from '../../providers/compute/size/sizes.ts'
-import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
+import type { VmRequest } from '../../providers/compute/vm/model/requested-vm.ts'
 
 const target = 'properties.networkProfile.networkInterfaces'
 

@@ -11,8 +11,8 @@ import {
 import { subnetsOf } from '../../providers/network/virtual-network/virtual-networks.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
-import type { Vm, VmModel, VmNic } from '../../providers/compute/vm/vm-model.ts'
-import { primaryOf } from '../../providers/compute/vm/vm-request.ts'
+import type { Vm, VmModel, VmNic } from '../../providers/compute/vm/model/vm-model.ts'
+import { primaryOf } from '../../providers/compute/vm/model/requested-vm.ts'
 
 /** Interfaces new to the VM require the right to join them. */
 export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {

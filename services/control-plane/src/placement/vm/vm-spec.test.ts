@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm, VmInternal } from '../../providers/compute/vm/model/vm-model.ts'
 import { settingsOf } from './vm-spec.ts'
 
 const vmOf = (o: { encryption?: string; securityType?: string } & Pick<VmInternal, 'specialised'>): Vm => {

@@ -10,7 +10,7 @@ import { insertResource } from '../../../types/creation.ts'
 import { members } from '../../../types/members.ts'
 import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { sizeView } from '../size/catalog.ts'
+import { sizeView } from '../catalog/catalog.ts'
 import { allSizes, isOffered } from '../size/sizes.ts'
 import { availabilitySetType, membersOf } from './set-model.ts'
 

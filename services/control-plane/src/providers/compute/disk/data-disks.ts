@@ -11,7 +11,7 @@ import { requireWhole } from './disk-placement.ts'
 import { diskBody } from './stored/disk-body.ts'
 import type { StoredDisk, StoredDiskInternal } from './stored/stored-disk.ts'
 import type { Size } from '../size/sizes.ts'
-import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/vm-model.ts'
+import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/model/vm-model.ts'
 import { readDiskSize } from './disk-size.ts'
 import { mostOfVm } from '../size/sizes.ts'
 

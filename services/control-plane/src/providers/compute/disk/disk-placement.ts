@@ -5,7 +5,7 @@ import { fromDetail } from '../../../host/host-error.ts'
 import type { Plane } from '../../../plane.ts'
 import { hasContent, type StoredDiskInternal, type StoredDiskResource } from './stored/stored-disk.ts'
 import { specOf } from './stored/sagas.ts'
-import type { DataDisk, VmInternal } from '../vm/vm-model.ts'
+import type { DataDisk, VmInternal } from '../vm/model/vm-model.ts'
 
 /** A VM as operations name it. */
 interface VmName {

@@ -9,7 +9,7 @@ import { definitionType, type OsState } from '../disk/stored/stored-disk.ts'
 import { writeResource } from './galleries.ts'
 import { definitionMembers } from './gallery-members.ts'
 import { requireEndOfLife } from './publishing.ts'
-import { securityFeatures, type SecurityFeature } from './security-features.ts'
+import { securityFeatures, type SecurityFeature } from '../image/resolved/security-features.ts'
 
 /** An image definition's statements about the VMs of its versions. */
 export interface Definition {

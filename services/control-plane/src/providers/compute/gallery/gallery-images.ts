@@ -4,7 +4,7 @@ import type { Problem } from '../../../arm/fields.ts'
 import type { Plane } from '../../../plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
 import { definitionType, encryptionOf, managedImageType, versionType } from '../disk/stored/stored-disk.ts'
-import { imageTarget, type GallerySource, type ResolvedImage } from '../image/resolved-image.ts'
+import { imageTarget, type GallerySource, type ResolvedImage } from '../image/resolved/resolved-image.ts'
 import { definitionOf } from './definitions.ts'
 import { highestFirst, versionsOf, type Version, type VersionInternal } from './versions.ts'
 

@@ -15,7 +15,7 @@ import {
 import type { Fields, Problem, SettledProblem } from '../../../arm/fields.ts'
 import type { Plane } from '../../../plane.ts'
 import { isComputeImage, resolveGalleryImage } from '../gallery/gallery-images.ts'
-import { imageTarget, type ResolvedImage } from './resolved-image.ts'
+import { imageTarget, type ResolvedImage } from './resolved/resolved-image.ts'
 
 export function readImageReference(fields: Fields): ImageReference | undefined {
   const id = fields.text('id')

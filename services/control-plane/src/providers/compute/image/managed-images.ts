@@ -10,7 +10,7 @@ import { readPut } from '../../../types/creation.ts'
 import { members, only } from '../../../types/members.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { retag } from '../../../types/retag.ts'
-import { diskType, vmType } from '../vm/vm-model.ts'
+import { diskType, vmType } from '../vm/model/vm-model.ts'
 import { readSourceUri, withoutSignature } from '../disk/stored/address.ts'
 import {
   managedImageType,

@@ -3,7 +3,7 @@ import { managementHost } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import type { Plane } from '../../../plane.ts'
-import type { Vm } from './vm-model.ts'
+import type { Vm } from './model/vm-model.ts'
 
 /** Azure's default, in minutes. */
 const defaultMinutes = 120

@@ -3,7 +3,7 @@ import type { Problem } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
-import type { VmRequest } from './vm-request.ts'
+import type { VmRequest } from './model/requested-vm.ts'
 
 /** Sets that VMs are made in: each VM names its own. */
 export interface SetKind<Internal> {

@@ -6,7 +6,7 @@ import { ownHostDomains } from '../../../fleet/placements.ts'
 import type { Plane } from '../../../plane.ts'
 import { guestStatuses } from './guest-statuses.ts'
 import { maintenanceStatus, type MaintenanceStatus } from './planned-maintenance.ts'
-import { stateOf, vmType, type Vm } from './vm-model.ts'
+import { stateOf, vmType, type Vm } from './model/vm-model.ts'
 
 const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
   Stopped: ['PowerState/stopped', 'VM stopped'],

@@ -6,7 +6,7 @@ import { Fields } from '../../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
 import type { Plane } from '../../../../plane.ts'
 import type { Answers } from '../../../../types/resource-type.ts'
-import type { VmInternal } from '../../vm/vm-model.ts'
+import type { VmInternal } from '../../vm/model/vm-model.ts'
 import { guestBehind } from './address.ts'
 import {
   diskSecurityTypes,

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { run, type Sealer } from '@strongroom/platform'
 import { unchangeable } from '../../../../arm/refusals.ts'
 import type { Problem } from '../../../../arm/fields.ts'
-import type { Vm, SealedPassword } from '../vm-model.ts'
+import type { Vm, SealedPassword } from '../model/vm-model.ts'
 
 /** libcrypt's alphabet. */
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

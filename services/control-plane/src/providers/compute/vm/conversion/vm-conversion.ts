@@ -7,9 +7,9 @@ import { refuse, type Problem } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
 import { findSize, hostSize, type Size } from '../../size/sizes.ts'
-import { attestationUri } from '../vm-attestation.ts'
-import type { Vm, VmInternal, VmModel } from '../vm-model.ts'
-import { changeVm, refreshBody, setState, type VmParams, changeStanding } from '../vm-record.ts'
+import { attestationUri } from '../model/vm-attestation.ts'
+import type { Vm, VmInternal, VmModel } from '../model/vm-model.ts'
+import { changeVm, refreshBody, setState, type VmParams, changeStanding } from '../model/vm-record.ts'
 
 /** One side of a conversion. */
 interface Side {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openSqlitePlane } from '../../../testing/sqlite-plane.ts'
+import { openSqlitePlane } from '../../../../testing/sqlite-plane.ts'
 import {
   group,
   makeNetwork,
@@ -9,7 +9,7 @@ import {
   vmRequest,
   type Loose,
   type TestPlane,
-} from '../../../testing/test-plane.ts'
+} from '../../../../testing/test-plane.ts'
 
 const identityPath = (name: string): string =>
   `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`

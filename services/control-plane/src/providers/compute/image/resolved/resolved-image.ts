@@ -1,7 +1,7 @@
 import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
-import type { SecurityFeature } from '../gallery/security-features.ts'
-import type { OsState } from '../disk/stored/stored-disk.ts'
-import type { VmModel } from '../vm/vm-model.ts'
+import type { SecurityFeature } from './security-features.ts'
+import type { OsState } from '../../disk/stored/stored-disk.ts'
+import type { VmModel } from '../../vm/model/vm-model.ts'
 
 export const imageTarget = 'properties.storageProfile.imageReference'
 

@@ -9,8 +9,8 @@ import type { SizeAt } from '../../../fleet/carried-sizes.ts'
 import { subscriptionPath, type Plane } from '../../../plane.ts'
 import { marketOf, whatThereIs } from '../image/images.ts'
 import { findRegion, locationKey, regions, type Region } from '../../../arm/regions.ts'
-import { allSizes, hostSize, isOffered, type Size } from './sizes.ts'
-import { vmType } from '../vm/vm-model.ts'
+import { allSizes, hostSize, isOffered, type Size } from '../size/sizes.ts'
+import { vmType } from '../vm/model/vm-model.ts'
 import { extensionPublishers } from '../vm/extension/extensions.ts'
 
 const compute = `${subscriptionPath}/providers/Microsoft.Compute`

@@ -11,7 +11,7 @@ import {
   type Loose,
   type TestPlane,
 } from '../../../testing/test-plane.ts'
-import { allSizes } from './sizes.ts'
+import { allSizes } from '../size/sizes.ts'
 
 let plane: TestPlane & { close(): Promise<void> }
 beforeAll(async () => {

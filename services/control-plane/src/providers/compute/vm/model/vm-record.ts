@@ -1,12 +1,12 @@
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import { underWay } from '../../../arm/operations.ts'
-import type { ArmRequest } from '../../../arm/request.ts'
-import type { Plane } from '../../../plane.ts'
-import type { Db } from '../../../store/resources.ts'
+import { underWay } from '../../../../arm/operations.ts'
+import type { ArmRequest } from '../../../../arm/request.ts'
+import type { Plane } from '../../../../plane.ts'
+import type { Db } from '../../../../store/resources.ts'
 import { stateOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
-import { notAllowed } from '../../../arm/refusals.ts'
-import { changedMeanwhile } from '../../../types/conflicts.ts'
+import { notAllowed } from '../../../../arm/refusals.ts'
+import { changedMeanwhile } from '../../../../types/conflicts.ts'
 
 export interface VmParams {
   /** ARM id. */

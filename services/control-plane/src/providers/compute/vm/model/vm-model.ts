@@ -6,8 +6,8 @@ import type {
   SecurityType,
   Tee,
 } from '@strongroom/contract'
-import type { UserIdentity } from '../../../types/references.ts'
-import type { Json, Resource, ResourceBody } from '../../../store/resources.ts'
+import type { UserIdentity } from '../../../../types/references.ts'
+import type { Json, Resource, ResourceBody } from '../../../../store/resources.ts'
 
 export const vmType = 'Microsoft.Compute/virtualMachines'
 export const diskType = 'Microsoft.Compute/disks'

@@ -1,6 +1,6 @@
 import type { BackupManifest, ImageRecord } from '@strongroom/contract'
 import { BackupInvalid, readBackupManifest } from '@strongroom/contract/backup-manifest'
-import type { Fields } from '../../../arm/fields.ts'
+import type { Fields } from '../../../../arm/fields.ts'
 
 /** A backup that a request restores a VM from. */
 export interface WantedBackup {

@@ -1,22 +1,28 @@
 import type { GuestIdentity } from '@strongroom/contract'
-import type { Fields } from '../../../../arm/fields.ts'
-import { checkDiskSecurity } from './security-profile.ts'
-import type { ArmReply, ArmRequest } from '../../../../arm/request.ts'
-import type { Plane } from '../../../../plane.ts'
-import type { Json } from '../../../../store/resources.ts'
-import { imageLinks } from '../../image/image-links.ts'
-import { readImageReference, resolveImage } from '../../image/images.ts'
-import { readPut } from '../../../../types/creation.ts'
-import { diskType } from '../../vm/vm-model.ts'
-import { diskSkus } from '../../vm/vm-request.ts'
-import { copiedFrom, guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
-import { diskBody } from './disk-body.ts'
-import { refuseCustomerKey, refuseOtherSources, refuseRestore } from '../disk-members.ts'
-import { readDiskSize } from '../disk-size.ts'
-import { managedImageType, snapshotType, versionType, type StoredDisk, type StoredDiskResource } from './stored-disk.ts'
-import { resolveSource } from './source.ts'
-import { accepted } from '../../../../arm/operations.ts'
-import { insertStored, storedFrom, storedOf } from './write-stored.ts'
+import type { Fields } from '../../../arm/fields.ts'
+import { checkDiskSecurity } from './stored/security-profile.ts'
+import type { ArmReply, ArmRequest } from '../../../arm/request.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Json } from '../../../store/resources.ts'
+import { imageLinks } from '../image/image-links.ts'
+import { readImageReference, resolveImage } from '../image/images.ts'
+import { readPut } from '../../../types/creation.ts'
+import { diskType } from '../vm/model/vm-model.ts'
+import { diskSkus } from './disk-skus.ts'
+import { copiedFrom, guestBehind, idOfAddress, readSourceUri, withoutSignature } from './stored/address.ts'
+import { diskBody } from './stored/disk-body.ts'
+import { refuseCustomerKey, refuseOtherSources, refuseRestore } from './disk-members.ts'
+import { readDiskSize } from './disk-size.ts'
+import {
+  managedImageType,
+  snapshotType,
+  versionType,
+  type StoredDisk,
+  type StoredDiskResource,
+} from './stored/stored-disk.ts'
+import { resolveSource } from './stored/source.ts'
+import { accepted } from '../../../arm/operations.ts'
+import { insertStored, storedFrom, storedOf } from './stored/write-stored.ts'
 
 const options = [
   'Copy',
