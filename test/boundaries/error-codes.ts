@@ -31,7 +31,11 @@ const makers: Record<Section, readonly string[]> = {
   ],
   // If compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/paravisor/src/', 'services/control-plane/src/host/'],
-  disks: ['services/host/src/', 'services/control-plane/src/host/'],
+  disks: [
+    'services/host/src/',
+    'services/control-plane/src/host/',
+    'services/control-plane/src/providers/machine/image-routes.ts',
+  ],
   metadata: ['services/host/src/', 'services/paravisor/src/guest/boot-report.ts'],
   cli: ['apps/cli/src/', 'apps/portal/src/', 'packages/transparency/src/'],
 }

@@ -123,7 +123,7 @@ describe('who imports whom', () => {
       'providers/compute/disk/x.ts': '../../billing/z.ts',
       'arm/x.ts': '../types/registry.ts',
       'types/x.ts': '../providers/identity/user-assigned.ts',
-      'providers/identity/x.ts': '../../placement/vm-set.ts',
+      'providers/identity/x.ts': '../../placement/vm/vm-set.ts',
       'placement/vm-write/x.ts': '../../resources/groups.ts',
       'store/x.ts': '../index.ts',
     }

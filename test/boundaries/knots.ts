@@ -2,44 +2,7 @@ import { dirname, join } from 'node:path'
 import { isTest, type Import } from './import-rules.ts'
 
 /** Knots that are still there. The list may only shrink. */
-export const knotted: Record<string, readonly string[][]> = {
-  'services/control-plane': [
-    [
-      '.',
-      'arm',
-      'fleet',
-      'fleet/guests',
-      'fleet/wire',
-      'host',
-      'placement/maintenance',
-      'providers/attestation',
-      'providers/billing',
-      'providers/compute/catalog',
-      'providers/compute/disk',
-      'providers/compute/disk/stored',
-      'providers/compute/gallery',
-      'providers/compute/image',
-      'providers/compute/image/resolved',
-      'providers/compute/size',
-      'providers/compute/vm',
-      'providers/compute/vm/account',
-      'providers/compute/vm/conversion',
-      'providers/compute/vm/extension',
-      'providers/compute/vm/model',
-      'providers/encryption',
-      'providers/keyvault',
-      'providers/network',
-      'providers/network/load-balancer',
-      'providers/network/resource',
-      'providers/network/virtual-network',
-      'resources',
-      'resources/graph',
-      'templates',
-      'test-api',
-      'types',
-    ],
-  ],
-}
+export const knotted: Record<string, readonly string[][]> = {}
 
 /** Folders under `src` at their own depth, with those that they import; files directly in `src` are the folder `.`. */
 function folderImports(all: readonly Import[], workspace: string): Map<string, Set<string>> {

@@ -3,7 +3,7 @@ import { asyncHeaders, monitorReply, readOperation, unknownOperation } from '../
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { keyOf } from '../arm/ids/resource-id.ts'
 import { route, type Route } from '../arm/router.ts'
-import { groupPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../types/plane.ts'
 import type { Json } from '../store/resources.ts'
 import { vmType, type DataDisk, type Vm } from '../providers/compute/vm/model/vm-model.ts'
 import { vmOfAction } from '../providers/compute/vm/model/vm-record.ts'

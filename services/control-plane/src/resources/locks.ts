@@ -5,7 +5,7 @@ import { covers } from '../arm/access.ts'
 import { keyOf } from '../arm/ids/resource-id.ts'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import { requireScope, scopeOf, scopePaths } from './scopes.ts'
 
 const type = 'Microsoft.Authorization/locks'

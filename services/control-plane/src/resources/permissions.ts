@@ -5,7 +5,7 @@ import { isConditional } from '../arm/roles/grant.ts'
 import { keyOf } from '../arm/ids/resource-id.ts'
 import { ok, param, type ArmReply } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import { requireScope, scopeOf, scopePaths } from './scopes.ts'
 
 const authorization = 'Microsoft.Authorization'

@@ -6,7 +6,7 @@ import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/ids/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import { scopeOf } from './scopes.ts'
 
 const type = 'Microsoft.Authorization/roleDefinitions'

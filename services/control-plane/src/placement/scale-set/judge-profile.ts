@@ -1,7 +1,7 @@
 import type { Link } from '../../arm/access.ts'
 import { Fields, type Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/ids/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { vmType } from '../../providers/compute/vm/model/vm-model.ts'
 import { readVmRequest } from '../../providers/compute/vm/vm-request.ts'
 import { interfaceType, mostIpConfigurations, networkInterfaces } from '../../providers/network/interfaces.ts'

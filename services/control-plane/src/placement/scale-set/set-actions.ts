@@ -3,7 +3,7 @@ import { accepted } from '../../arm/operations.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest, type Method } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../types/plane.ts'
 import { instanceView, vmView } from '../../providers/compute/vm/vm-view.ts'
 import {
   instancesOf,

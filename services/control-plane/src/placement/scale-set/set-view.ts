@@ -1,6 +1,6 @@
 import type { ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Json } from '../../store/resources.ts'
 import { instancesOf, scaleSetType, type ScaleSet } from '../../providers/compute/scale-set/scale-set-model.ts'
 import { instanceView } from '../../providers/compute/vm/vm-view.ts'

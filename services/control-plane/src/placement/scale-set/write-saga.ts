@@ -1,6 +1,6 @@
 import { ServiceError, toErrorDetail, type Caller, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import type { ErrorDetail } from '@strongroom/contract'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'
 import { stateOf } from '../../providers/compute/vm/model/vm-model.ts'
 import { ask, follow } from './inner-request.ts'

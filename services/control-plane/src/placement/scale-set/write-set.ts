@@ -1,7 +1,7 @@
 import type { Operation } from '@strongroom/platform'
 import { begin } from '../../arm/operations.ts'
 import type { ArmRequest } from '../../arm/request.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Json, ResourceBody } from '../../store/resources.ts'
 import { findSize } from '../../providers/compute/size/sizes.ts'
 import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'

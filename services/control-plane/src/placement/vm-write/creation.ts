@@ -22,7 +22,7 @@ import {
   type VmInternal,
 } from '../../providers/compute/vm/model/vm-model.ts'
 import { diskExists, changeStanding } from '../../providers/compute/vm/model/vm-record.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'
 import { applyNics } from '../vm/vm-network.ts'

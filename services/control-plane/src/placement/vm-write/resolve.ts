@@ -10,7 +10,7 @@ import { resolveProvider } from '../../providers/compute/vm/model/vm-attestation
 import { imageOfBackup } from '../../providers/compute/vm/model/vm-restore.ts'
 import { resolveIdentities } from '../../providers/compute/vm/model/vm-identity.ts'
 import type { AttestationProvider } from '../../providers/compute/vm/model/vm-model.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import type { UserIdentity } from '../../types/references.ts'
 import { resolveSet } from '../vm/vm-set.ts'

@@ -1,7 +1,7 @@
 import { keyOf } from '../../arm/ids/resource-id.ts'
 import { diskIdOf, diskType, type Vm, type VmModel } from '../../providers/compute/vm/model/vm-model.ts'
 import { alongWithVm } from '../../providers/network/interfaces.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Along } from '../../types/along.ts'
 
 /** The OS disk goes with its VM, as it came with it: the right to the VM covers both. */

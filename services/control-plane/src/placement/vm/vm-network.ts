@@ -9,7 +9,7 @@ import {
   ipConfigurationsOf,
 } from '../../providers/network/interfaces.ts'
 import { subnetsOf } from '../../providers/network/virtual-network/virtual-networks.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db } from '../../store/resources.ts'
 import type { Vm, VmModel, VmNic } from '../../providers/compute/vm/model/vm-model.ts'
 import { primaryOf } from '../../providers/compute/vm/model/requested-vm.ts'

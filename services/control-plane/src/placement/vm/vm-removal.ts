@@ -1,6 +1,6 @@
 import type { SagaDefinition, ServiceError, StepContext } from '@strongroom/platform'
 import { keyOf } from '../../arm/ids/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { releaseDisk } from '../../providers/compute/disk/data-disks.ts'
 import { destroyDisk } from '../../providers/compute/disk/disk-placement.ts'
 import { removeRunCommands } from '../../providers/compute/vm/run-command/run-command.ts'

@@ -1,7 +1,7 @@
 import type { AskedBy } from '@strongroom/contract'
 import type { Operation, SagaDefinition } from '@strongroom/platform'
 import { begin } from '../../arm/operations.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { stateOf, type Vm } from '../../providers/compute/vm/model/vm-model.ts'
 import { changeVm, type VmParams } from '../../providers/compute/vm/model/vm-record.ts'
 import { assertNotGeneralized } from '../../providers/compute/vm/vm-generalize.ts'

@@ -1,7 +1,7 @@
 import type { SagaDefinition, SagaStep, StepContext } from '@strongroom/platform'
 import { keyOf } from '../../arm/ids/resource-id.ts'
 import { customerKeyOf } from './vm-set.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { placeDataDisks } from '../../providers/compute/disk/disk-placement.ts'
 import { findSize, hostSize } from '../../providers/compute/size/sizes.ts'
 import { attestationUri } from '../../providers/compute/vm/model/vm-attestation.ts'

@@ -6,7 +6,7 @@ import type { Problem } from '../../arm/fields.ts'
 import { attestationUri } from '../../providers/compute/vm/model/vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../../providers/compute/vm/model/vm-model.ts'
 import type { VmRequest } from '../../providers/compute/vm/model/requested-vm.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { placeKey } from '../../providers/encryption/set-key.ts'
 import {
@@ -17,6 +17,7 @@ import {
   setType,
   type DiskEncryptionSet,
   type SetInternal,
+  keyUser,
 } from '../../providers/encryption/set-model.ts'
 
 const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
@@ -77,7 +78,7 @@ export async function checkBoot(
   if (model.diskEncryptionSet === undefined) return
   const set = await plane.resources.get<SetInternal>(model.diskEncryptionSet.id)
   const keyUrl = customerKeyId ?? set.internal.activeKey.keyUrl
-  await plane.customerKeys.check({ set, keyUrl, authority: attestationUri(model), asker })
+  await plane.customerKeys.check({ set: keyUser(set), keyUrl, authority: attestationUri(model), asker })
 }
 
 /**

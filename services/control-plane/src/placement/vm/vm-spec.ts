@@ -3,7 +3,7 @@ import { hostSize, findSize } from '../../providers/compute/size/sizes.ts'
 import { attestationUri } from '../../providers/compute/vm/model/vm-attestation.ts'
 import { secureBootUpdatesOf } from '../../providers/compute/vm/secure-boot-updates.ts'
 import { diskIdOf, type Vm } from '../../providers/compute/vm/model/vm-model.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { hostNetwork } from './vm-network.ts'
 import { customerKeyOf } from './vm-set.ts'
 

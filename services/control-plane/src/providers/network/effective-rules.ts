@@ -1,6 +1,6 @@
 import { ok, type ArmRequest } from '../../arm/request.ts'
 import { parseResourceId } from '../../arm/ids/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import type { Answers } from '../../types/resource-type.ts'
 import { ipConfigurationsOf } from './interfaces.ts'

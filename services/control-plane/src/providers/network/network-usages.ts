@@ -1,7 +1,7 @@
 import { ok, param } from '../../arm/request.ts'
 import { findRegion } from '../../arm/regions.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { subscriptionPath, type Plane } from '../../plane.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
 import { publicAddressCount } from './virtual-network/address-pool.ts'
 
 /** Clients read the largest 32-bit number as "no limit". */

@@ -1,4 +1,4 @@
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
 import { vmType, type Vm, type VmInternal } from '../vm/model/vm-model.ts'

@@ -1,7 +1,7 @@
 import { invalid } from '../../../arm/refusals.ts'
 import { refuse, type Problem } from '../../../arm/fields.ts'
 import type { ArmRequest } from '../../../arm/request.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { diskType, type DataDisk } from '../vm/model/vm-model.ts'
 import { resolveSource } from './stored/source.ts'
 import { snapshotType, type StoredDisk } from './stored/stored-disk.ts'

@@ -1,6 +1,6 @@
 import type { SagaDefinition } from '@strongroom/platform'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { releaseDisk, type DiskInternal } from './data-disks.ts'
 import { destroyDisk, placeDataDisks } from './disk-placement.ts'
 import { stateOf, type DiskChange, type VmInternal } from '../vm/model/vm-model.ts'

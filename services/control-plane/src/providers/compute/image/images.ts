@@ -13,7 +13,7 @@ import {
   type Urn,
 } from '@strongroom/contract'
 import type { Fields, Problem, SettledProblem } from '../../../arm/fields.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { isComputeImage, resolveGalleryImage } from '../gallery/gallery-images.ts'
 import { imageTarget, type ResolvedImage } from './resolved/resolved-image.ts'
 

@@ -1,7 +1,7 @@
 import { invalid, notAllowed } from '../../../arm/refusals.ts'
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import type { Db } from '../../../store/resources.ts'
 import type { SetKind } from '../vm/set-membership.ts'
 import type { VmModel } from '../vm/model/vm-model.ts'

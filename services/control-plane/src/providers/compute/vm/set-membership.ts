@@ -1,7 +1,7 @@
 import { invalid, noSuch } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
 import type { VmRequest } from './model/requested-vm.ts'
 

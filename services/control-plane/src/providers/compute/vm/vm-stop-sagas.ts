@@ -1,6 +1,6 @@
 import type { SagaDefinition, SagaStep } from '@strongroom/platform'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { assertLeftWhole, waitUntilStopped } from './vm-boot.ts'
 import { changeVm, type VmParams } from './model/vm-record.ts'
 

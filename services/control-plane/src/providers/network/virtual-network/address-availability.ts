@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
 import { ok, type ArmRequest } from '../../../arm/request.ts'
 import { route, type Route } from '../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../plane.ts'
+import { groupPath, type Plane } from '../../../types/plane.ts'
 import { formatAddress, isUsable, parseAddress, parseCidr } from './cidr.ts'
 import { subnetsOf } from './virtual-networks.ts'
 

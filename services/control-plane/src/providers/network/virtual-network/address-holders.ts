@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { keyOf } from '../../../arm/ids/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import type { Db } from '../../../store/resources.ts'
 import { subnetsOf, type Subnet } from './virtual-networks.ts'
 

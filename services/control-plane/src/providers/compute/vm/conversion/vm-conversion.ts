@@ -4,7 +4,7 @@ import { type Operation, type SagaDefinition, type StepContext } from '@strongro
 import { begin } from '../../../../arm/operations.ts'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import { refuse, type Problem } from '../../../../arm/fields.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
 import { findSize, hostSize, type Size } from '../../size/sizes.ts'
 import { attestationUri } from '../model/vm-attestation.ts'

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../../arm/faq-rule.ts'
 import { ok, type ArmRequest } from '../../../../arm/request.ts'
 import { route, type Route } from '../../../../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../../../types/plane.ts'
 import { vmType } from '../model/vm-model.ts'
 import { vmOfAction } from '../model/vm-record.ts'
 

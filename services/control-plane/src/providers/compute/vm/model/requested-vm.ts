@@ -2,7 +2,8 @@ import type { FirmwareUpdates, ImageReference } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../../arm/faq-rule.ts'
 import type { Fields } from '../../../../arm/fields.ts'
 import type { IdentityRequest } from './vm-identity.ts'
-import type { DataDisk, SealedPassword, SshKey, VmModel, VmNic } from './vm-model.ts'
+import type { SealedPassword } from '../../../../store/passwords.ts'
+import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
 import type { WantedBackup } from './vm-restore.ts'
 
 /** The contents of a VM request; omitted values are undefined, or the existing VM's. */

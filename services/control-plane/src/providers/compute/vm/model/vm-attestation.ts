@@ -3,7 +3,7 @@ import { noSuch } from '../../../../arm/refusals.ts'
 import type { Link } from '../../../../arm/access.ts'
 import type { Problem } from '../../../../arm/fields.ts'
 import { attestationProviderType, findAttestation, verifierType } from '../../../../types/references.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import { findRegion } from '../../../../arm/regions.ts'
 import type { AttestationProvider, VmModel } from './vm-model.ts'
 

@@ -2,7 +2,7 @@ import type { Link } from '../../../../arm/access.ts'
 import type { Fields, Problem } from '../../../../arm/fields.ts'
 import { keyOf } from '../../../../arm/ids/resource-id.ts'
 import { findUserIdentity, mostIdentities, userIdentityType, type UserIdentity } from '../../../../types/references.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
 
 /** A VM's identities in the directory: its own, and by ARM id the others that it may act as. */

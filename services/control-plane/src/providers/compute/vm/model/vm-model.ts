@@ -1,3 +1,4 @@
+import type { SealedPassword } from '../../../../store/passwords.ts'
 import type {
   FirmwareUpdates,
   ImageReference,
@@ -292,12 +293,4 @@ export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBod
 export const stateOf = (vm: Vm): string => {
   const state = vm.body.properties['provisioningState']
   return typeof state === 'string' ? state : 'Failed'
-}
-
-/** An administrator's password as stored: never in clear, its hash sealed. */
-export interface SealedPassword {
-  /** Base64; the hash that the guest receives. */
-  sealed: string
-  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it reveals nothing. */
-  digest: string
 }

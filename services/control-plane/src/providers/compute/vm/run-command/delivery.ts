@@ -1,6 +1,6 @@
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import type { Vm } from '../model/vm-model.ts'
 
 /**

@@ -14,16 +14,21 @@ import {
   type SettledCode,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
-import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
-import { faqRule } from '../../arm/faq-rule.ts'
-import { withoutFinalSlashes } from '../../arm/ids/resource-id.ts'
-import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
+import { faqRule } from '../arm/faq-rule.ts'
+import { withoutFinalSlashes } from '../arm/ids/resource-id.ts'
 
 const apiVersion = 'api-version=7.4'
 const algorithm = 'RSA-OAEP-256'
 
 interface Question {
-  set: Pick<DiskEncryptionSet, 'id' | 'name' | 'internal'>
+  set: {
+    /** ARM id. */
+    id: string
+    name: string
+    /** ARM id of the resource whose identity it uses; undefined without one. */
+    identity: string | undefined
+  }
   keyUrl: string
   /** Provider that attests the VM's boots; undefined if no VM is involved. */
   authority?: string
@@ -73,7 +78,7 @@ export class CustomerKeys {
   }
 
   async #token(q: Question, audience: string): Promise<string> {
-    const resourceId = actingIdentity(q.set)
+    const resourceId = q.set.identity
     if (resourceId === undefined) throw withoutIdentity(q)
     const token = await this.#tokens.token('controlPlane', identityAudience)
     try {

@@ -6,7 +6,7 @@ import {
   type AttestationProviderRecord,
 } from '@strongroom/contract'
 import type { TokenSource, WireClient } from '@strongroom/platform'
-import { ServiceClient } from '../../host/service-client.ts'
+import { ServiceClient } from './service-client.ts'
 
 /** The attestation service's own wire for providers, called as the control plane's principal. */
 export class AttestationClient {

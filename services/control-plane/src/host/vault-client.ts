@@ -14,8 +14,8 @@ import {
   type VaultRecord,
 } from '@strongroom/contract'
 import type { TokenSource, WireClient } from '@strongroom/platform'
-import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
-import { ServiceClient } from '../../host/service-client.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
+import { ServiceClient } from './service-client.ts'
 
 const objectPath = (vault: string, kind: 'keys' | 'secrets', name: string): string =>
   `/vaults/${encodeURIComponent(vault)}/${kind}/${encodeURIComponent(name)}`

@@ -1,8 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { run, type Sealer } from '@strongroom/platform'
-import { unchangeable } from '../../../../arm/refusals.ts'
-import type { Problem } from '../../../../arm/fields.ts'
-import type { Vm, SealedPassword } from '../model/vm-model.ts'
 
 /** libcrypt's alphabet. */
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -20,6 +17,14 @@ async function crypt(password: string, setting: string): Promise<string> {
   const hash = stdout.toString('latin1')
   if (!hash.startsWith('$y$')) throw new TypeError('libcrypt has no yescrypt')
   return hash
+}
+
+/** An administrator's password as stored: never in clear, its hash sealed. */
+export interface SealedPassword {
+  /** Base64; the hash that the guest receives. */
+  sealed: string
+  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it reveals nothing. */
+  digest: string
 }
 
 /** Passwords of VMs' administrators. */
@@ -50,19 +55,5 @@ export class Passwords {
     const hash = Buffer.from(await this.open(kept, vmId))
     const found = Buffer.from(await crypt(password, hash.toString('latin1')))
     return found.length === hash.length && timingSafeEqual(found, hash)
-  }
-
-  /** The account belongs to the guest from its first boot on: the same password again changes nothing, another one is refused. */
-  async changeProblems(vm: Vm, given: string | undefined): Promise<Problem[]> {
-    const kept = vm.internal.model.osProfile.password
-    if (given === undefined) return []
-    if (kept !== undefined && (await this.matches(given, kept, vm.internal.vmId))) return []
-    return [
-      unchangeable('osProfile.adminPassword', {
-        expected: kept === undefined ? 'no password' : 'the password at creation',
-        found: kept === undefined ? 'a password' : 'another password',
-        remedy: 'Change it in the guest: passwd.',
-      }),
-    ]
   }
 }

@@ -1,8 +1,8 @@
 import { hostNameForm, type Tee } from '@strongroom/contract'
 import { drainRequest, hostDefinition } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
-import { findRegion } from '../arm/regions.ts'
-import type { NewHost } from './fleet-host.ts'
+import { findRegion } from '../../arm/regions.ts'
+import type { NewHost } from '../../fleet/fleet-host.ts'
 
 /** @returns seconds @throws ServiceError InvalidParameter */
 export function readNotice(body: unknown): number {

@@ -1,10 +1,10 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { formatJoinCode, localHostName, type AddedHost, type HostView, type ShownHost } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { route, type Route } from '../arm/router.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
-import { hostView } from './fleet-host.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import { route, type Route } from '../../arm/router.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
+import { hostView } from '../../fleet/fleet-host.ts'
 import { everyTee, readHost, readNotice } from './host-request.ts'
 
 const hosts = `${subscriptionPath}/providers/Strongroom.Fleet/hosts`

@@ -1,22 +1,20 @@
 import type { AttestationVerifier, Clock, Logger, OperationRunner, Store } from '@strongroom/platform'
-import type { Access } from './arm/access.ts'
-import type { ActivityLog } from './arm/activity-log.ts'
-import type { Dispatcher } from './arm/dispatcher.ts'
-import type { Locks } from './arm/locks.ts'
-import type { OperationNotes } from './arm/operations.ts'
-import type { Fleet } from './fleet/wire/fleet.ts'
-import type { AttestationClient } from './providers/attestation/attestation-client.ts'
-import type { UsageLog } from './providers/billing/usage-log.ts'
-import type { Passwords } from './providers/compute/vm/account/passwords.ts'
-import type { Quotas } from './providers/compute/size/quotas.ts'
-import type { QuotaRequests } from './providers/compute/size/quota-requests.ts'
-import type { CustomerKeys } from './providers/encryption/customer-keys.ts'
-import type { VaultClient } from './providers/keyvault/vault-client.ts'
-import type { IdentityClient } from './host/identity-client.ts'
-import type { GuestStateKeys, Host } from './host/host.ts'
-import type { ResourceStore } from './store/resources.ts'
-import type { ResourceTypes } from './types/registry.ts'
-import type { Deployments } from './templates/deployments.ts'
+import type { Access } from '../arm/access.ts'
+import type { ActivityLog } from '../arm/activity-log.ts'
+import type { Dispatcher } from '../arm/dispatcher.ts'
+import type { Locks } from '../arm/locks.ts'
+import type { OperationNotes } from '../arm/operations.ts'
+import type { Fleet } from '../fleet/wire/fleet.ts'
+import type { AttestationClient } from '../host/attestation-client.ts'
+import type { Passwords } from '../store/passwords.ts'
+import type { CustomerKeys } from '../host/customer-keys.ts'
+import type { VaultClient } from '../host/vault-client.ts'
+import type { IdentityClient } from '../host/identity-client.ts'
+import type { GuestStateKeys, Host } from '../host/host.ts'
+import type { ResourceStore } from '../store/resources.ts'
+import type { MeteredUsage } from './meter.ts'
+import type { CoreQuotas, QuotaDesk } from './quota.ts'
+import type { ResourceTypes } from './registry.ts'
 
 /** What the providers of the resource manager share. */
 export interface Plane {
@@ -35,9 +33,9 @@ export interface Plane {
   activity: ActivityLog
   locks: Locks
   passwords: Passwords
-  quotas: Quotas
-  quotaRequests: QuotaRequests
-  usage: UsageLog
+  quotas: CoreQuotas
+  quotaRequests: QuotaDesk
+  usage: MeteredUsage
   runner: OperationRunner
   /**
    * For work that waits for operations of `runner` and that `outer`'s operations wait for: neither must occupy the
@@ -46,7 +44,6 @@ export interface Plane {
   middle: OperationRunner
   /** For work that waits for operations of `runner` and `middle`. */
   outer: OperationRunner
-  deployments: Deployments
   /** Deployments' requests pass the same checks as clients'. */
   dispatcher: Dispatcher
   notes: OperationNotes

@@ -1,8 +1,8 @@
 import { imageImport, imageUpdateRequest, signedVariableRequest } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
-import { ok } from '../arm/request.ts'
-import { route, type Route } from '../arm/router.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { ok } from '../../arm/request.ts'
+import { route, type Route } from '../../arm/router.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
 
 const type = 'Strongroom.Machine/images'
 const base = `${subscriptionPath}/providers/${type}`

@@ -1,8 +1,8 @@
 import { firmwareRemoval, firmwareSigning } from '@strongroom/contract/wires'
 import { read } from '@strongroom/platform'
-import { ok } from '../arm/request.ts'
-import { route, type Route } from '../arm/router.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { ok } from '../../arm/request.ts'
+import { route, type Route } from '../../arm/router.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
 
 const type = 'Strongroom.Machine/firmware'
 const base = `${subscriptionPath}/providers/${type}`
