@@ -1,9 +1,6 @@
 import { dirname, join } from 'node:path'
 import { isTest, type Import } from './import-rules.ts'
 
-/** Knots that are still there. The list may only shrink. */
-export const knotted: Record<string, readonly string[][]> = {}
-
 /** Folders under `src` at their own depth, with those that they import; files directly in `src` are the folder `.`. */
 function folderImports(all: readonly Import[], workspace: string): Map<string, Set<string>> {
   const src = `${workspace}/src/`
@@ -19,8 +16,11 @@ function folderImports(all: readonly Import[], workspace: string): Map<string, S
   return edges
 }
 
-/** Each knot of a workspace: two or more folders each of which leads to each other by imports, of types too. */
-export function knotsOf(all: readonly Import[], workspace: string): string[][] {
+/**
+ * Knots of a workspace, as the folders' names: two or more folders each of which leads to each other by imports, of types
+ * too. What leads there by `import()` counts as well.
+ */
+export function knotsOf(all: readonly Import[], workspace: string): string[] {
   const edges = folderImports(all, workspace)
   const reachOf = (start: string): Set<string> => {
     // A set that is iterated also yields what is added meanwhile.
@@ -29,24 +29,8 @@ export function knotsOf(all: readonly Import[], workspace: string): string[][] {
     return reached
   }
   const reach = new Map([...edges.keys()].map((folder) => [folder, reachOf(folder)]))
-  const knots = new Map<string, string[]>()
-  for (const [folder, reached] of reach) {
-    if (!reached.has(folder)) continue
-    const knot = [...reached].filter((other) => reach.get(other)?.has(folder) === true).toSorted()
-    knots.set(knot.join(' '), knot)
-  }
-  return [...knots.values()]
-}
-
-/** Knots that are not listed, and listed ones that are not there as listed, one per line. */
-export function knotFaults(all: readonly Import[], listed: Readonly<Record<string, readonly string[][]>>): string[] {
-  const workspaces = new Set([...all.map(({ workspace }) => workspace), ...Object.keys(listed)])
-  return [...workspaces].flatMap((workspace) => {
-    const found = knotsOf(all, workspace).map((knot) => knot.join(' '))
-    const known = (listed[workspace] ?? []).map((knot) => knot.join(' '))
-    return [
-      ...found.filter((knot) => !known.includes(knot)).map((knot) => `${workspace} has the knot ${knot}`),
-      ...known.filter((knot) => !found.includes(knot)).map((knot) => `${workspace} has no longer the knot ${knot}`),
-    ]
-  })
+  const knots = [...reach]
+    .filter(([folder, reached]) => reached.has(folder))
+    .map(([folder, reached]) => [...reached].filter((other) => reach.get(other)?.has(folder) === true))
+  return [...new Set(knots.map((knot) => knot.toSorted().join(' ')))]
 }
