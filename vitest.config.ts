@@ -27,7 +27,7 @@ const isolated = [
   'services/host/src/{agent/guests,confinement,instances}/**/*.test.ts',
   'services/host/src/qemu/running-guest.test.ts',
   'services/paravisor/src/{guest,release}/**/*.test.ts',
-  'services/host/src/network/{proxy-target,names/guest-names}.test.ts',
+  'services/host/src/network/names/{proxy-target,guest-names}.test.ts',
   'services/vault/src/{attestation,keystore}/**/*.test.ts',
   'apps/strongroomd/src/**/*.test.ts',
   'test/insider/**/*.test.ts',

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 /** Which connection it is, or whose process made it: neither is who is counted. */
-const others = ['packages/platform/src/http/connections.ts', 'packages/platform/src/public-names/peer-user.ts']
+const others = ['packages/platform/src/http/listening/connections.ts', 'packages/platform/src/network/peer-user.ts']
 const reader = 'packages/platform/src/network/caller.ts'
 
 const sources = execFileSync('git', ['ls-files', 'apps/strongroomd/src', 'packages/platform/src', 'services'], {

@@ -27,11 +27,15 @@ const makers: Record<Section, readonly string[]> = {
     'services/control-plane/src/',
     'services/host/src/agent/',
     'services/host/src/home/',
-    'services/host/src/disk-store/attachable.ts',
+    'services/host/src/disks/stored/attachable.ts',
   ],
   // If compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/paravisor/src/', 'services/control-plane/src/host/'],
-  disks: ['services/host/src/', 'services/control-plane/src/host/'],
+  disks: [
+    'services/host/src/',
+    'services/control-plane/src/host/',
+    'services/control-plane/src/providers/machine/image-routes.ts',
+  ],
   metadata: ['services/host/src/', 'services/paravisor/src/guest/boot-report.ts'],
   cli: ['apps/cli/src/', 'apps/portal/src/', 'packages/transparency/src/'],
 }

@@ -8,8 +8,8 @@ const root = resolve(import.meta.dirname, '../..')
 
 /** The modules that send requests: one for Node, one for the browser. */
 const clients = ['packages/platform/src/http/client.ts', 'apps/portal/src/wire/ask.ts']
-/** Code that forwards a guest's or a client's own request: a test guest, and the reverse proxy, through which bodies stream. */
-const others = ['services/host/src/network/test-endpoints.ts', 'packages/platform/src/public-names/gateway.ts']
+/** Code that forwards a client's own request: the reverse proxy, through which bodies stream. */
+const others = ['packages/platform/src/public-names/gateway.ts']
 
 const senders = /\b(?:request|get|ClientRequest)\b/
 const modules = String.raw`['"](?:node:)?(https?|http2|undici)['"]`

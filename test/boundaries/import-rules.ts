@@ -255,14 +255,14 @@ export const rules = {
     return [...rules.insideWorkspace(own), ...own.filter((entry) => !mayImport(entry)).map(text)]
   },
 
-  /** Imports between providers and from a room to a higher one, as `from to`. Shared types are in plane.ts. */
+  /** Imports between providers and from a room to a higher one, as `from to`. */
   rooms: (all: readonly Import[]): string[] =>
     within(all, 'services/control-plane', controlPlane)
       .filter(([from, to]) => {
         const [own = '', ownProvider] = from.split('/')
         const [other = '', otherProvider] = to.split('/')
         const crosses = own === 'providers' && other === 'providers' && ownProvider !== otherProvider
-        return from !== 'plane.ts' && to !== 'plane.ts' && (crosses || floorOf(floors, own) < floorOf(floors, other))
+        return crosses || floorOf(floors, own) < floorOf(floors, other)
       })
       .map(([from, to]) => `${from} ${to}`),
 
@@ -280,12 +280,12 @@ export const rules = {
 
   /**
    * Import cycles between files, including type imports. Not followed: lazy imports, such as the portal's pages, and
-   * imports of plane.ts, the type of what all of the control plane shares.
+   * imports of types/plane.ts, the type of what all of the control plane shares.
    */
   circles: (all: readonly Import[]): string[] => {
     const targets = new Map<string, string[]>()
     for (const entry of all.filter(
-      (each) => isRelative(each) && each.isLazy !== true && each.file !== `${controlPlane}/plane.ts`,
+      (each) => isRelative(each) && each.isLazy !== true && each.file !== `${controlPlane}/types/plane.ts`,
     ))
       targets.set(entry.file, [...(targets.get(entry.file) ?? []), targetOf(entry)])
     const found = new Set<string>()

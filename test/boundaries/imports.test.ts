@@ -12,6 +12,7 @@ import {
   type Import,
   type Manifest,
 } from './import-rules.ts'
+import { knotsOf } from './knots.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -122,7 +123,7 @@ describe('who imports whom', () => {
       'providers/compute/disk/x.ts': '../../billing/z.ts',
       'arm/x.ts': '../types/registry.ts',
       'types/x.ts': '../providers/identity/user-assigned.ts',
-      'providers/identity/x.ts': '../../placement/vm-set.ts',
+      'providers/identity/x.ts': '../../placement/vm/vm-set.ts',
       'placement/vm-write/x.ts': '../../resources/groups.ts',
       'store/x.ts': '../index.ts',
     }
@@ -171,6 +172,33 @@ describe('who imports whom', () => {
       rules.workspaceFloors(planted('packages/trust/src/new/x.ts', "import { y } from '../index.ts'")),
     ).toHaveLength(1)
     expect(rules.workspaceFloors(planted('packages/trust/src/x.ts', "import { y } from './new/y.ts'"))).toHaveLength(1)
+  })
+
+  it('lets no two folders of a workspace lead to each other, by types either', () => {
+    expect(workspaces.flatMap((workspace) => knotsOf(all, workspace).map((knot) => `${workspace}: ${knot}`))).toEqual(
+      [],
+    )
+    const src = 'packages/new/src'
+    const ofValues = [
+      ...planted(`${src}/a/x.ts`, "import { y } from '../b/y.ts'"),
+      ...planted(`${src}/b/z.ts`, "import { w } from '../a/w.ts'"),
+    ]
+    const ofTypes = [
+      ...planted(`${src}/a/x.ts`, "import type { Y } from './deep/y.ts'"),
+      ...planted(`${src}/a/deep/z.ts`, "export type { W } from '../w.ts'"),
+    ]
+    const ofThree = [
+      ...planted(`${src}/a/x.ts`, "import { y } from '../b/y.ts'"),
+      ...planted(`${src}/b/z.ts`, "await import('../c.ts')"),
+      ...planted(`${src}/d.ts`, "import type { X } from './a/x.ts'"),
+    ]
+    expect(knotsOf(ofValues, 'packages/new')).toEqual(['a b'])
+    expect(knotsOf(ofTypes, 'packages/new')).toEqual(['a a/deep'])
+    expect(knotsOf(ofThree, 'packages/new')).toEqual(['. a b'])
+    expect(knotsOf([...ofValues, ...ofTypes], 'packages/new')).toEqual(['a a/deep b'])
+    for (const knot of [ofValues, ofTypes, ofThree]) expect(knotsOf(knot.slice(1), 'packages/new')).toEqual([])
+    const tests = ofValues.map((entry) => ({ ...entry, file: entry.file.replace('.ts', '.test.ts') }))
+    expect(knotsOf(tests, 'packages/new')).toEqual([])
   })
 
   it('lets no files import each other in a circle, by types either', () => {

@@ -8,7 +8,7 @@ import { genuineIntelAnchors } from '../../packages/evidence/src/tdx/collateral.
 import { detect } from '../../packages/evidence/src/bundle/detect.ts'
 import { baseline, type EvidencePolicy } from '../../packages/evidence/src/bundle/evidence-policy.ts'
 import { judge, type Judgement } from '../../packages/evidence/src/bundle/judge.ts'
-import type { Piece, PieceOf } from '../../packages/evidence/src/bundle/piece.ts'
+import type { Piece, PieceOf } from '../../packages/evidence/src/bundle/pieces/piece.ts'
 import { corpusDirectory, hasCorpus } from '../../packages/evidence/src/testing/corpus-directory.ts'
 
 export const corpus = corpusDirectory

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parseEventLog, parseSnpReport, parseTdxQuote } from '@strongroom/evidence'
 import { parseCcaToken } from '@strongroom/evidence/files'
 import { detect } from '../../packages/evidence/src/bundle/detect.ts'
-import type { Piece } from '../../packages/evidence/src/bundle/piece.ts'
+import type { Piece } from '../../packages/evidence/src/bundle/pieces/piece.ts'
 import { corpusDirectory } from '../../packages/evidence/src/testing/corpus-directory.ts'
 import { failedCodes, find, judgeFiles, loadPieces, shows } from './corpus.ts'
 

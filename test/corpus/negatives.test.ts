@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../packages/evidence/src/core/bytes/hex.ts'
 import { detect } from '../../packages/evidence/src/bundle/detect.ts'
 import type { EvidencePolicy } from '../../packages/evidence/src/bundle/evidence-policy.ts'
-import type { Piece } from '../../packages/evidence/src/bundle/piece.ts'
+import type { Piece } from '../../packages/evidence/src/bundle/pieces/piece.ts'
 import {
   at,
   collateral,

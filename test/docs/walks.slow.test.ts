@@ -99,7 +99,7 @@ describe('the walk-throughs of CONTRIBUTING.md', () => {
       const steps = section.split(/^## /m)[0]!
       const at = (path: string): string => `packages/evidence/src/${path}`
       const left: [path: string, from: string, to: string][] = [
-        ['bundle/binary.ts', "if (equal(bytes.subarray(0, 16), svsmManifestGuid)) return 'svsm-manifest'", ''],
+        ['bundle/pieces/binary.ts', "if (equal(bytes.subarray(0, 16), svsmManifestGuid)) return 'svsm-manifest'", ''],
         ['bundle/judge.ts', "this.#each('svsm-manifest')", '[]'],
         ['checks/check-svsm.ts', 'requireManifestBinding(found, nonce, o.reports)', 'undefined'],
       ]

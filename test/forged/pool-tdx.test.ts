@@ -9,7 +9,7 @@ import {
 } from '@strongroom/evidence'
 import type { Piece } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Pool } from '../../packages/evidence/src/bundle/pool.ts'
+import { Pool } from '../../packages/evidence/src/bundle/pieces/pool.ts'
 import { intelNames } from '../../packages/silicon/src/intel/certificates.ts'
 import { platformTcb } from '../../packages/silicon/src/intel/platform-tcb.ts'
 import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'

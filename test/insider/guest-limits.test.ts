@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { attestationAudience, principals, sharedAttestationHost } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
-import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
+import { startGuestProxy } from '../../services/host/src/network/doors/guest-proxy.ts'
 import { bareClient, byPort, byProxy, type Client, type ClientAnswer } from './support/bare-client.ts'
 
 /** Lower than the service's own limits, within a time that the test meets on any machine. */

@@ -19,7 +19,7 @@ import { createSealer, issueSelfSigned } from '@strongroom/platform'
 import { openEnvelope } from '../../services/attestation/src/policy/stored-policy.ts'
 import { transcrypt } from '../../services/host/src/disks/transcrypt.ts'
 import { createAssertionVerifier } from '../../services/identity/src/client-assertion.ts'
-import { createTokenVerifier } from '../../services/identity/src/verifier.ts'
+import { createTokenVerifier } from '../../services/identity/src/tokens/verifier.ts'
 import { verifyAttestationToken } from '../../services/vault/src/release/token.ts'
 import { type Group, groupsOf, hex, judgeVectors, missingVectors, type Vector } from './vectors.ts'
 

@@ -31,7 +31,7 @@ import { createVaultService, readKeystoreConfiguration, azureVaultRates, type Va
 import { createPortalApp } from './portal/portal-app.ts'
 import { publicNamesRoute } from './public-names-route.ts'
 import { restartRoute } from './restart-route.ts'
-import { readStoreUrl } from './store-url.ts'
+import { readStoreUrl } from './stores/store-url.ts'
 import { fleetAddressOf, parseFleetAddress } from './fleet-address.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'

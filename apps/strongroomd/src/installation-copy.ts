@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util'
 import { visibleJson } from '@strongroom/contract'
 import { createSealer, openInstallation, openRootKey, ServiceError, toErrorBody } from '@strongroom/platform'
 import { acceptStates } from './installation-backup/accepted-states.ts'
-import { makeBackup, requireStoreUrl } from './installation-backup/make-backup.ts'
+import { makeBackup } from './installation-backup/make-backup.ts'
 import { restoreBackup } from './installation-backup/restore-backup.ts'
-import { readStoreUrl } from './store-url.ts'
+import { readStoreUrl, requireStoreUrl } from './stores/store-url.ts'
 
 /**
  * Backups of a whole installation, and what is restored from them; for the CLI, which may not read sealed data itself.

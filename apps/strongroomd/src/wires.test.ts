@@ -67,7 +67,7 @@ describe('a wire of our own', () => {
 
   it('is described somewhere, each', () => {
     // What guests see is tested in services/host/src/network/metadata-server.test.ts, joined hosts in
-    // services/control-plane/src/fleet/host-app.test.ts.
+    // services/control-plane/src/fleet/wire/host-app.test.ts.
     const served = new Set(['guest', 'fleet', ...[...places, ...sockets].map(([wire]) => wire.name)])
     expect(wires.map(({ name }) => name).filter((name) => !served.has(name))).toEqual([])
   })

@@ -15,8 +15,8 @@
  * POST {subscription}/providers/Strongroom.Machine/firmware/sign  { path?, version?, securityVersion? } → 200 FirmwareListDocument
  * POST {subscription}/providers/Strongroom.Machine/images/{image}/signVariable  { variable, append, lists } → 200 SignedVariable
  */
-import type { AnyBootEvidence, Hex } from './boot-evidence.ts'
-import type { ErrorDetail } from './errors.ts'
+import type { AnyBootEvidence, Hex } from './wires/host/boot-evidence.ts'
+import type { ErrorDetail } from './errors/error-body.ts'
 
 /** Body behind the Azure-AsyncOperation URL. `steps` is ours: Azure's clients ignore it. */
 export interface ArmOperation {

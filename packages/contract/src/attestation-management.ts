@@ -1,8 +1,6 @@
-import { domain } from './names.ts'
+import { domain } from './names/names.ts'
 
-/** Names of the wire on which the resource manager informs the attestation service of providers; stated by `attestationManagementWire`. */
-export const attestationManagementHost: string = `attestation.${domain}`
-export const attestationManagementAudience: string = `https://${attestationManagementHost}`
+/** The wire on which the resource manager informs the attestation service of providers; stated by `attestationManagementWire`. */
 export const attestationManagementApiVersion = '2025-06-01'
 
 /** `https://{name}.{region code}.attest.strongroom.internal` is a provider's origin, and its tokens' issuer. */

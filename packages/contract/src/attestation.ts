@@ -20,7 +20,7 @@
  * `x-strongroom-revocation-checked` (false if no revocation list of the root exists; no such token without a policy that
  * names the claim), `attester_advisory_ids`, and `x-ms-runtime-data`, `x-ms-inittime-data` for Binary data.
  */
-import type { Base64Url, TdxCollateralBody } from './boot-evidence.ts'
+import type { Base64Url, TdxCollateralBody } from './wires/host/boot-evidence.ts'
 
 export const attestationAudience = 'https://attest.azure.net'
 

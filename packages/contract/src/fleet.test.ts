@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatJoinCode, parseJoinCode } from './fleet.ts'
-import { hostNameForm } from './names.ts'
+import { hostNameForm } from './names/names.ts'
 
 const part = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/)
 const code = fc.record({

@@ -1,6 +1,6 @@
 /** How hosts join, and their placement; hosts' requests are stated by `fleetWire` (wires/fleet/fleet-wire.ts). */
 import type { Tee } from './host.ts'
-import { hostNameForm } from './names.ts'
+import { hostNameForm } from './names/names.ts'
 import type { SetDomains, SpreadSet } from './wires/host/vm.ts'
 import type { JoinRequest } from './wires/fleet/fleet-wire.ts'
 export type { AddedHost, DrainRequest, HostState, HostView, MoveObstacle, ShownHost } from './wires/manager/hosts.ts'

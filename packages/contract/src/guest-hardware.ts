@@ -1,6 +1,6 @@
 import type { Tee } from './host.ts'
 
-export { firmwareUpdates, type FirmwareUpdates } from './wires/host/names.ts'
+export { firmwareUpdates, type FirmwareUpdates } from './wires/elements/names.ts'
 
 /**
  * Firmware of every guest: Debian's OVMF with 4 MiB of flash, in the Secure Boot build, which protects the variables by

@@ -19,9 +19,6 @@ export const placementPrefix = 'Placement '
 /** Common name of the certificate that signs attested documents; its extended key usage is emailProtection (S/MIME). */
 export const metadataSignerName = 'metadata.strongroom.internal'
 
-/** Audience of tokens for the identity service's operations for platform principals; stated by `identityWire`. */
-export const identityAudience = 'https://login.strongroom.internal'
-
 export type {
   FederatedCredential,
   FederatedCredentialName,

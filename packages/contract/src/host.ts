@@ -1,9 +1,9 @@
 /** Types of the wire between the control plane and a host: stated by `hostWire` (wires/host/host-wire.ts). */
 import type { AnySpec, OrdinarySpec } from './wires/host/vm.ts'
 
-export type { StepTiming } from './wires/answers.ts'
+export type { StepTiming } from './wires/elements/answers.ts'
 export type { GuestDisk, GuestSwap } from './wires/guest/health.ts'
-export type { AnsweredChallenge, FreshQuote, QuoteChallenge } from './wires/host/fresh-quote.ts'
+export type { AnsweredChallenge, FreshQuote, QuoteChallenge } from './wires/guest/fresh-quote.ts'
 export type {
   FirmwareListDocument,
   ImageBuildStatus,
@@ -12,7 +12,7 @@ export type {
   ImageUpdate,
   SignedVariable,
 } from './wires/host/images.ts'
-export type { SecurityEncryptionType, Tee } from './wires/host/names.ts'
+export type { SecurityEncryptionType, Tee } from './wires/elements/names.ts'
 export type {
   AttachedDisk,
   CommandRequest,
@@ -43,10 +43,6 @@ export const securityTypes = ['Standard', 'TrustedLaunch', 'ConfidentialVM'] as 
 export type SecurityType = (typeof securityTypes)[number]
 
 export const isOrdinary = (spec: AnySpec): spec is OrdinarySpec => 'ordinary' in spec
-
-/** The reference image, the same with Debian's cloud-init, and a minimal one that is measured, reports and has SSH. */
-export const imageVariants = ['reference', 'cloud-init', 'minimal'] as const
-export type ImageVariant = (typeof imageVariants)[number]
 
 /** The image of an installation without guests, in place of the reference image: it is never started. */
 export const standInImage = { id: 'debian-13-cvm', name: 'debian-13', version: '13.0.0' } as const

@@ -1,4 +1,4 @@
-import type { Base64Url } from './boot-evidence.ts'
+import type { Base64Url } from './wires/host/boot-evidence.ts'
 import type { EllipticCurve, KeyOperation, KeyType, ReleaseWrapping } from './vault.ts'
 
 /** Extended key usage of the only certificate whose key signs statements about keys. Verifiers check it besides the chain. */

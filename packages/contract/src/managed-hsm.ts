@@ -11,7 +11,7 @@
  *
  * The resource manager makes them as vaults, on `vaultManagementWire`.
  */
-import { domain, vaultAudience } from './names.ts'
+import { domain, vaultAudience } from './names/names.ts'
 
 export type { DeletedManagedHsmRecord, ManagedHsmDefinition, ManagedHsmRecord } from './wires/vault/managed-hsm.ts'
 

@@ -1,5 +1,5 @@
 /** Disks that a host stores besides VMs' own: snapshots, images, and unattached disks. Part of the host's wire. */
-import { domain } from './names.ts'
+import { domain } from './names/names.ts'
 
 export type {
   DiskAccess,

@@ -26,7 +26,7 @@
  *
  * Each with `?api-version=`; bearer token with audience `vaultAudience`.
  */
-import type { Base64Url } from './boot-evidence.ts'
+import type { Base64Url } from './wires/host/boot-evidence.ts'
 
 export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct' | 'oct-HSM'
 /** P-256K is secp256k1. */

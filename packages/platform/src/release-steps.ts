@@ -1,5 +1,5 @@
 import { readReleaseStep, releaseStep, releaseStepHeader, stepsFit } from '@strongroom/contract'
-import { ServiceError } from './errors.ts'
+import { ServiceError } from './errors/errors.ts'
 
 /**
  * What a host's requests, or the server's answers, say about the sender's release.

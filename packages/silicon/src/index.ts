@@ -7,6 +7,6 @@ export {
   type SnpLaunch,
 } from './amd/simulated-secure-processor.ts'
 export type { KeyStore } from './pki/keys.ts'
-export type { Clock } from './clock.ts'
-export type { TdxGuest, TdxLaunch, TdxPlatform } from './tdx-platform.ts'
+export type { Clock } from './pki/clock.ts'
+export type { TdxGuest, TdxLaunch, TdxPlatform } from './intel/tdx-platform.ts'
 export { tinyFirmware } from './tiny-firmware.ts'

@@ -1,10 +1,10 @@
 import { digest, toHex, type TrustAnchors } from '@strongroom/evidence'
 import type { SimulatedProduct } from './amd/amd-endorser.ts'
 import { SimulatedSecureProcessor, type AmdSecureProcessor } from './amd/simulated-secure-processor.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from './pki/clock.ts'
 import { createIntelPlatform } from './intel/platform.ts'
 import type { KeyStore } from './pki/keys.ts'
-import type { TdxPlatform } from './tdx-platform.ts'
+import type { TdxPlatform } from './intel/tdx-platform.ts'
 
 /** Simulated confidential-computing hardware of one installation, AMD's and Intel's. */
 export interface Silicon {

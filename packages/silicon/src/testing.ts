@@ -1,5 +1,5 @@
 import { amdName } from './amd/amd-endorser.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from './pki/clock.ts'
 import { issueCrl } from './pki/crl-writer.ts'
 import { loadOrCreateKey, type KeyStore } from './pki/keys.ts'
 

@@ -13,21 +13,21 @@ import {
 import { Access, roles } from './arm/access.ts'
 import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
-import { AttestationClient } from './providers/attestation/attestation-client.ts'
+import { AttestationClient } from './host/attestation-client.ts'
 import { Dispatcher } from './arm/dispatcher.ts'
 import { UsageLog } from './providers/billing/usage-log.ts'
 import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './providers/compute/size/quota-requests.ts'
 import { serveBootDiagnostics } from './providers/compute/vm/boot-diagnostics.ts'
-import { Passwords } from './providers/compute/vm/account/passwords.ts'
+import { Passwords } from './store/passwords.ts'
 import { movePolicyOf } from './placement/maintenance/move-policy.ts'
 import { Quotas } from './providers/compute/size/quotas.ts'
-import { CustomerKeys } from './providers/encryption/customer-keys.ts'
+import { CustomerKeys } from './host/customer-keys.ts'
 import { IdentityClient } from './host/identity-client.ts'
-import { VaultClient } from './providers/keyvault/vault-client.ts'
+import { VaultClient } from './host/vault-client.ts'
 import { accessChanged, syncAllVaults } from './providers/keyvault/vault-sync.ts'
-import { createFleetApp, type CertifyingAuthority } from './fleet/host-app.ts'
+import { createFleetApp, type CertifyingAuthority } from './fleet/wire/host-app.ts'
 import { Failover } from './fleet/failover.ts'
 import { CarriedDisks } from './fleet/guests/carried-disks.ts'
 import { CarriedVms } from './fleet/guests/carried-vms.ts'
@@ -49,14 +49,14 @@ import { hostClient } from './host/host-client.ts'
 import { PlatformKeys } from './host/platform-key.ts'
 import { SimulatedEvidence } from './host/simulated-evidence.ts'
 import { noGuestStateKeys, SimulatedHost } from './host/simulated-host.ts'
-import type { Plane } from './plane.ts'
+import type { Plane } from './types/plane.ts'
 import { resourceTypes } from './resource-types.ts'
 import { groupSaga } from './resources/groups.ts'
 import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
 import type { ResourceTypes } from './types/registry.ts'
-import type { AzureNames } from './providers/encryption/customer-keys.ts'
+import type { AzureNames } from './host/customer-keys.ts'
 import { withFaults } from './test-api/faulty-host.ts'
 import { resetPlane } from './test-api/reset.ts'
 import { Deployments } from './templates/deployments.ts'
@@ -191,12 +191,18 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     vaults: new VaultClient(context.wire, context.tokens),
     strictImages: context.strictImages ?? false,
     pollMs: context.pollMs ?? 250,
-    deployments: new Deployments(() => plane),
-    dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),
+    dispatcher: new Dispatcher({
+      routes: () => allRoutes(plane, deployments),
+      subscriptionId,
+      access,
+      locks,
+      activity,
+    }),
   }
+  const deployments = new Deployments(plane)
   for (const type of plane.types.all) type.define?.(plane)
   plane.outer.define(groupSaga(plane))
-  plane.outer.define(plane.deployments.saga())
+  plane.outer.define(deployments.saga())
   access.onChange((change) => accessChanged(plane, change))
   await ensureOwner(plane, context.ownerObjectId)
   const app = createArmApp({
@@ -204,7 +210,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     verifier: context.verifier,
     tenantId: installation.tenantId,
     dispatcher: plane.dispatcher,
-    routes: () => allRoutes(plane),
+    routes: () => allRoutes(plane, deployments),
   })
   serveBootDiagnostics(app, plane)
   const fleet = context.fleet && compute && { ...context.fleet, registry, compute, placements, logger }

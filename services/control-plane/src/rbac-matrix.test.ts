@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { roles } from './arm/access.ts'
 import { roleAllows } from './arm/roles/role-definition.ts'
 import { signedIn } from './arm/router.ts'
-import type { Plane } from './plane.ts'
+import type { Deployments } from './templates/deployments.ts'
+import type { Plane } from './types/plane.ts'
 import { resourceTypes } from './resource-types.ts'
 import { allRoutes } from './routes.ts'
 import { subscriptionId, tenantId } from './testing/test-plane.ts'
@@ -15,7 +16,7 @@ import { subscriptionId, tenantId } from './testing/test-plane.ts'
 describe('the matrix of operations and roles', () => {
   const actions = [
     ...new Set(
-      allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane).flatMap(({ action }) =>
+      allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane, {} as Deployments).flatMap(({ action }) =>
         action === signedIn ? [] : [action],
       ),
     ),

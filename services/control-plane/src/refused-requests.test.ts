@@ -3,7 +3,8 @@ import { describeStores, rowCounts } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { mostFailures } from './arm/failed-requests.ts'
 import { signedIn } from './arm/router.ts'
-import type { Plane } from './plane.ts'
+import type { Deployments } from './templates/deployments.ts'
+import type { Plane } from './types/plane.ts'
 import { resourceTypes } from './resource-types.ts'
 import { allRoutes } from './routes.ts'
 import { openTestPlane, subscriptionId, tenantId } from './testing/test-plane.ts'
@@ -14,7 +15,7 @@ describeStores('requests of a principal without a role', (open) => {
     const plane = await openTestPlane(store)
     const as = randomUUID()
     const before = await rowCounts(store)
-    const routes = allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane)
+    const routes = allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane, {} as Deployments)
     let changes = 0
     for (const { method, path, action } of routes) {
       const at = path.replaceAll('{subscription}', subscriptionId).replaceAll(/\{\w+\}/g, 'x1')

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { roles } from './arm/access.ts'
 import { signedIn } from './arm/router.ts'
-import type { Plane } from './plane.ts'
+import type { Deployments } from './templates/deployments.ts'
+import type { Plane } from './types/plane.ts'
 import { resourceTypes } from './resource-types.ts'
 import { allRoutes } from './routes.ts'
 import { openSqlitePlane } from './testing/sqlite-plane.ts'
@@ -23,7 +24,7 @@ const reader = '0f2a9f3e-0000-4000-8000-00000000eeee'
 const tenant = '0f2a9f3e-0000-4000-8000-000000002222'
 const contributor = '0f2a9f3e-0000-4000-8000-00000000ffff'
 
-const routes = allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane)
+const routes = allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane, {} as Deployments)
 const pathOf = (path: string): string =>
   path.replaceAll(
     /\{(\w+)\}/g,

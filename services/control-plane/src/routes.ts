@@ -1,12 +1,12 @@
 import type { Route } from './arm/router.ts'
 import { checkAccessRoutes } from './providers/attestation/check-access.ts'
 import { billingRoutes } from './providers/billing/billing-routes.ts'
-import { catalogRoutes } from './providers/compute/size/catalog.ts'
+import { catalogRoutes } from './providers/compute/catalog/catalog.ts'
 import { quotaRoutes } from './providers/compute/size/quota-routes.ts'
 import { verifierRoutes } from './providers/attestation/verifier-routes.ts'
-import { fleetRoutes } from './fleet/host-routes.ts'
-import { firmwareRoutes } from './host/firmware-routes.ts'
-import { imageRoutes } from './host/image-routes.ts'
+import { fleetRoutes } from './providers/fleet/host-routes.ts'
+import { firmwareRoutes } from './providers/machine/firmware-routes.ts'
+import { imageRoutes } from './providers/machine/image-routes.ts'
 import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
 import { featureRoutes } from './resources/features.ts'
@@ -22,12 +22,13 @@ import { moveRoutes } from './resources/move.ts'
 import { providerRoutes } from './resources/providers.ts'
 import { subscriptionRoutes } from './resources/subscriptions.ts'
 import { tagRoutes } from './resources/tags.ts'
+import type { Deployments } from './templates/deployments.ts'
 import { deploymentRoutes } from './templates/routes.ts'
 import { resourceRoutes } from './types/resource-routes.ts'
-import type { Plane } from './plane.ts'
+import type { Plane } from './types/plane.ts'
 
 /** Every route of the resource manager, each with the action that its caller needs. */
-export function allRoutes(plane: Plane): Route[] {
+export function allRoutes(plane: Plane, deployments: Deployments): Route[] {
   return [
     ...subscriptionRoutes(plane),
     ...providerRoutes(plane),
@@ -53,6 +54,6 @@ export function allRoutes(plane: Plane): Route[] {
     ...fleetRoutes(plane),
     ...checkAccessRoutes(plane),
     ...verifierRoutes(plane),
-    ...deploymentRoutes(plane),
+    ...deploymentRoutes(plane, deployments),
   ]
 }

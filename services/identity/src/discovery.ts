@@ -1,8 +1,7 @@
 import { loginHost } from '@strongroom/contract'
 import type { Clock, FastifyInstance } from '@strongroom/platform'
 import type { JWK } from 'jose'
-import { OAuthError } from './oauth-error.ts'
-import { unknownTenant } from './token-endpoint.ts'
+import { OAuthError, unknownTenant } from './oauth/oauth-error.ts'
 
 const base = `https://${loginHost}`
 

@@ -1,5 +1,5 @@
 import type { Clock } from '@strongroom/platform'
-import { busy } from './oauth-error.ts'
+import { busy } from './oauth/oauth-error.ts'
 
 /** After this many consecutive wrong secrets, attempts on an application are slowed down. */
 const freeAttempts = 5

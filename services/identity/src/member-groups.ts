@@ -1,8 +1,8 @@
 import { identityAudience, type MemberGroups } from '@strongroom/contract'
 import { requireBearer, type FastifyInstance, type FastifyRequest, type TokenVerifier } from '@strongroom/platform'
-import type { Directory } from './directory.ts'
-import { requirePrincipal } from './managed-identity-routes.ts'
-import type { Principals } from './principals.ts'
+import type { Directory } from './directory/directory.ts'
+import { requirePrincipal } from './managed-identity/managed-identity-routes.ts'
+import type { Principals } from './directory/principals.ts'
 
 /** Shows only the resource manager what an object is, and its groups, for role assignments. */
 export function addMemberGroups(

@@ -24,11 +24,11 @@ import {
   type Logger,
 } from '@strongroom/platform'
 import { issueLoginCertificate } from './login-certificate.ts'
-import type { Credentials } from './credentials.ts'
+import type { Credentials } from './directory/credentials.ts'
 import type { DeviceCodes, DeviceSignIn } from './device/device-codes.ts'
-import type { Principal } from './principals.ts'
+import type { Principal } from './directory/principals.ts'
 import type { SignIns } from './browser/sign-ins.ts'
-import type { TokenIssuer } from './tokens.ts'
+import type { TokenIssuer } from './tokens/tokens.ts'
 
 const bodyLimit = 4 * 1024
 const loginName = 'strongroom env --login'

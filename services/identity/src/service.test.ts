@@ -6,9 +6,9 @@ import { openServiceStore, systemClock } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { openTokenKey } from './keys.ts'
-import { Principals } from './principals.ts'
-import { migrations } from './store.ts'
+import { openTokenKey } from './tokens/keys.ts'
+import { Principals } from './directory/principals.ts'
+import { migrations } from './directory/store.ts'
 import { testContext, testService } from './testing.ts'
 
 /** All bytes under a directory, as text. */

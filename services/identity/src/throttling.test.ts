@@ -1,6 +1,6 @@
 import { scryptSync } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { createSecret, hashSecret, isSlow, matchesSecret } from './secret.ts'
+import { createSecret, hashSecret, isSlow, matchesSecret } from './directory/secret.ts'
 import type { IdentityService } from './service.ts'
 import { testContext, testService } from './testing.ts'
 

@@ -7,17 +7,17 @@ import {
   type FastifyReply,
   type FastifyRequest,
 } from '@strongroom/platform'
-import { audienceOfScope } from './audience.ts'
+import { audienceOfScope } from './oauth/audience.ts'
 import type { AssertionVerifier } from './client-assertion.ts'
 import { requireGranted, type DeviceCodes } from './device/device-codes.ts'
 import { Failures } from './failures.ts'
-import { formOf, optional, required } from './form.ts'
+import { formOf, optional, required } from './oauth/form.ts'
 import { grantedTo } from './device/granted.ts'
-import { OAuthError } from './oauth-error.ts'
-import { secretLimit, type Principal, type Principals } from './principals.ts'
+import { OAuthError, unknownTenant } from './oauth/oauth-error.ts'
+import { secretLimit, type Principal, type Principals } from './directory/principals.ts'
 import { requireOrigin, type SinglePageApp } from './browser/single-page-apps.ts'
 import type { SignIns } from './browser/sign-ins.ts'
-import type { IssuedToken, TokenIssuer } from './tokens.ts'
+import type { IssuedToken, TokenIssuer } from './tokens/tokens.ts'
 
 const deviceGrants = ['device_code', 'urn:ietf:params:oauth:grant-type:device_code']
 /** Grants that Entra has and this installation lacks, as opposed to unknown ones. */
@@ -285,12 +285,5 @@ function unknownApplication(appId: string): OAuthError {
   return new OAuthError(
     'AADSTS700016',
     `Application with identifier '${appId.slice(0, 64)}' was not found in the directory 'Strongroom'.`,
-  )
-}
-
-export function unknownTenant(tenant: string): OAuthError {
-  return new OAuthError(
-    'AADSTS90002',
-    `Tenant '${tenant.slice(0, 64)}' not found. Check to make sure you have the correct tenant ID.`,
   )
 }

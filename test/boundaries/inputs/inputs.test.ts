@@ -4,10 +4,10 @@ import { join, resolve } from 'node:path'
 import { freshQuote } from '@strongroom/contract/wires'
 import { afterAll, describe, expect, it } from 'vitest'
 import { commandLines } from '../../../services/host/src/network/command-routes.ts'
-import { challengeLines } from '../../../services/host/src/network/challenges/challenge-routes.ts'
+import { challengeLines } from '../../../services/host/src/network/challenge-routes.ts'
 import { instanceMetadata } from '../../../services/host/src/network/instance-metadata.ts'
 import { provisioningLines } from '../../../services/host/src/network/provisioning.ts'
-import { spec } from '../../../services/host/src/network/test-endpoints.ts'
+import { spec } from '../../../services/host/src/network/testing/test-endpoints.ts'
 import { machineArguments, type MachineOptions } from '../../../services/host/src/qemu/arguments.ts'
 import { FirmwareConfiguration } from '../../../services/host/src/qemu/firmware-configuration.ts'
 import { HandedFiles } from '../../../services/host/src/qemu/handed-files.ts'
@@ -112,9 +112,19 @@ const found: Record<string, () => Promise<Iterable<string>> | Iterable<string>> 
   'guest-files': () => pathsIn(recipes),
   'guest-network': () => settingsIn(join(root, 'services/host/src/image/recipes')),
   evidence: () => [
-    ...membersFrom('packages/contract/src/boot-evidence.ts', 'BootFacts', 'BootEvidence', 'StatelessBootEvidence'),
-    ...membersFrom('packages/contract/src/boot-evidence.ts', 'SnpEvidence', 'TdxEvidence', 'TdxCollateralBody'),
-    ...membersFrom('packages/contract/src/boot-evidence.ts', 'VariableUpdateFacts'),
+    ...membersFrom(
+      'packages/contract/src/wires/host/boot-evidence.ts',
+      'BootFacts',
+      'BootEvidence',
+      'StatelessBootEvidence',
+    ),
+    ...membersFrom(
+      'packages/contract/src/wires/host/boot-evidence.ts',
+      'SnpEvidence',
+      'TdxEvidence',
+      'TdxCollateralBody',
+    ),
+    ...membersFrom('packages/contract/src/wires/host/boot-evidence.ts', 'VariableUpdateFacts'),
   ],
   'manager-answers': () => [
     ...membersFrom('packages/contract/src/arm.ts', 'AskedSettings', 'VmConnection'),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { parsePem } from '@strongroom/evidence'
 import type { Judgement, Piece, Unused } from '@strongroom/evidence/files'
-import { attempt } from '../../../packages/evidence/src/bundle/pool.ts'
+import { attempt } from '../../../packages/evidence/src/bundle/pieces/pool.ts'
 import { splitSignedJson } from '../../../packages/evidence/src/tdx/signed-json.ts'
 
 /**

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HostAgent, joinFleet } from '@strongroom/host/agent'
 import { createLogger, systemClock, type Clock } from '@strongroom/platform'
-import type { HostIdentity } from '../../../services/host/src/agent/host-identity.ts'
+import type { HostIdentity } from '../../../services/host/src/agent/membership/host-identity.ts'
 import type { HadRelease } from './attested-boot.ts'
 import { WritingCarrier } from './writing-carrier.ts'
 

@@ -6,7 +6,7 @@ import type { InstanceSpec, PowerState, VmOrder } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { PeerDisks } from '../../../services/host/src/agent/guests/peer-disks.ts'
 import type { VmPeer } from '../../../services/host/src/agent/guests/vm-peer.ts'
-import type { VmFiles } from '../../../services/host/src/instances/layout.ts'
+import type { VmFiles } from '../../../services/host/src/records/layout.ts'
 import { attestedBoot, type HadRelease } from './attested-boot.ts'
 
 const writer = join(import.meta.dirname, '../disk/writer.ts')

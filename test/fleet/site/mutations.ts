@@ -4,8 +4,12 @@ import { registerHooks } from 'node:module'
 const mutations: Record<string, readonly (readonly [file: string, from: string, to: string])[]> = {
   // QEMU's own lock on the file is removed too: it would fence by failing the newer placement.
   storage: [
-    ['/home/file-storage.ts', 'await Promise.all(disks.map(end))', 'for (const each of disks) delete each.daemon'],
-    ['/home/file-storage.ts', 'driver=file,node-name', 'driver=file,locking=off,node-name'],
+    [
+      '/home/storage/file-storage.ts',
+      'await Promise.all(disks.map(end))',
+      'for (const each of disks) delete each.daemon',
+    ],
+    ['/home/storage/file-storage.ts', 'driver=file,node-name', 'driver=file,locking=off,node-name'],
   ],
   // Keys are still removed: whoever has connected continues.
   ceph: [['/ceph/ceph-storage.ts', 'new Set([...clients, ...(await this.#clientsOf(unit))])', 'new Set()']],

@@ -8,7 +8,7 @@ import { issueCrl } from '../../../packages/silicon/src/pki/crl-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../../../packages/silicon/src/pki/keys.ts'
 import { toPem } from '../../../packages/silicon/src/pki/pem-writer.ts'
 import { memoryKeyStore } from '../../../packages/silicon/src/testing.ts'
-import type { TdxPlatform } from '../../../packages/silicon/src/tdx-platform.ts'
+import type { TdxPlatform } from '../../../packages/silicon/src/intel/tdx-platform.ts'
 
 type KeyName = 'root' | 'platform-ca' | 'pck' | 'tcb-signing' | 'attestation' | 'attacker'
 const day = 86_400_000

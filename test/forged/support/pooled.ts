@@ -1,6 +1,6 @@
 import type { TrustAnchor } from '@strongroom/evidence'
 import type { Piece } from '@strongroom/evidence/files'
-import { Pool } from '../../../packages/evidence/src/bundle/pool.ts'
+import { Pool } from '../../../packages/evidence/src/bundle/pieces/pool.ts'
 import type { SigningKey } from '../../../packages/silicon/src/pki/keys.ts'
 import { spkiPin } from '../../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { now } from '../../../packages/silicon/src/testing/times.ts'

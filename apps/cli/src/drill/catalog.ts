@@ -1,5 +1,5 @@
 import { CliError, exitCodes } from '../core/cli-error.ts'
-import type { Attack } from './attack.ts'
+import type { Attack } from './attacks/attack.ts'
 import { bootFileAttacks } from './attacks/boot-files.ts'
 import { consoleAttacks } from './attacks/console.ts'
 import { credentialAttacks } from './attacks/credentials.ts'

@@ -6,7 +6,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, utime
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { harmless, measured, noticed } from './attack.ts'
+import { harmless, measured, noticed } from './attacks/attack.ts'
 import { credentials } from './attacks/credentials.ts'
 import { attacks, selectAttacks } from './catalog.ts'
 import { allHeld } from './drill.ts'
@@ -17,7 +17,7 @@ import { HostQemu } from './host/qemu.ts'
 import { TimeLiar } from './host/time-liar.ts'
 import { judge } from './judge.ts'
 import { elfProgram } from './payload/elf-program.ts'
-import { makeMark } from './payload/mark.ts'
+import { makeMark } from './host/mark.ts'
 import { rewriteLuks2, type Luks2Metadata } from './payload/luks2.ts'
 
 const ready = { accepted: true, marks: [], brokenLinks: [], registers: { '12': '00' } }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CliError, exitCodes } from '../core/cli-error.ts'
-import type { Attack } from './attack.ts'
+import type { Attack } from './attacks/attack.ts'
 import { bootUnattacked, plantPayload } from './attacks/controls.ts'
 import { Host, type HostOptions } from './host/host.ts'
 import { copyInstallation, fingerprint, makeDrillFolder } from './host/installation-copy.ts'

@@ -1,4 +1,4 @@
-import type { Attack, Ending } from './attack.ts'
+import type { Attack, Ending } from './attacks/attack.ts'
 import type { Observation } from './host/observation.ts'
 
 export type Verdict = 'held' | 'broken' | 'inconclusive' | 'not tried'

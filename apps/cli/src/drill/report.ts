@@ -1,6 +1,6 @@
 import type { Result } from '../core/output.ts'
 import { tableLines } from '../core/output.ts'
-import type { Attack } from './attack.ts'
+import type { Attack } from './attacks/attack.ts'
 import type { AttackResult, DrillResult } from './drill.ts'
 import type { Verdict } from './judge.ts'
 

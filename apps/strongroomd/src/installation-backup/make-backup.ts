@@ -1,8 +1,8 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { releaseStep } from '@strongroom/contract'
-import { openInstallation, openRootKey, ServiceError, type Installation } from '@strongroom/platform'
-import { readStoreUrl } from '../store-url.ts'
+import { openInstallation, openRootKey } from '@strongroom/platform'
+import { readStoreUrl, requireStoreUrl } from '../stores/store-url.ts'
 import { encodeFrame } from './frames.ts'
 import { wrapForRecipient, type Recipient } from './recipient.ts'
 import { SealedFileWriter } from './sealed-file.ts'
@@ -77,16 +77,4 @@ export async function makeBackup(o: {
     await rm(copies, { recursive: true, force: true })
   }
   return { path, installationId: installation.id, madeAt, files }
-}
-
-/** @throws ServiceError InstallationStoresFixed */
-export function requireStoreUrl({ stores = 'sqlite' }: Pick<Installation, 'stores'>, file: string | undefined): void {
-  if ((stores === 'postgres') === (file !== undefined)) return
-  throw new ServiceError({
-    code: 'InstallationStoresFixed',
-    message: 'Where an installation keeps its stores is fixed at creation.',
-    expected: stores === 'postgres' ? '--store-url-file with the URL of its PostgreSQL' : 'no --store-url-file',
-    found: file ?? 'none',
-    remedy: 'Pass --store-url-file as when the installation was created, or omit it.',
-  })
 }

@@ -1,6 +1,6 @@
 import type { JsonSchema } from '../shape/index.ts'
-import { errorBody } from './answers.ts'
-import type { Wire, WireOperation } from './wire.ts'
+import { errorBody } from './elements/answers.ts'
+import type { Wire, WireOperation } from './elements/wire.ts'
 
 /** An OpenAPI 3.1 description. */
 export interface OpenApi {

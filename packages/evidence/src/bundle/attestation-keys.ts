@@ -11,8 +11,8 @@ import type { TpmEvidence } from '../checks/check-tpm.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parsePublicKey, type PublicKey } from '../x509/public-key.ts'
-import type { PieceKind, PieceOf } from './piece.ts'
-import { attempt, type Pool } from './pool.ts'
+import type { PieceKind, PieceOf } from './pieces/piece.ts'
+import { attempt, type Pool } from './pieces/pool.ts'
 
 /** The attestation key that a paravisor's report names; undefined if it cannot be read. */
 export function keyIn(hcl: PieceOf<'hcl-report'>): TpmPublicKey | undefined {

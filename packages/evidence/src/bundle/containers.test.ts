@@ -6,11 +6,11 @@ import { toHex } from '../core/bytes/hex.ts'
 import { imageMeasurementsType } from '../expect/predict/image-measurements.ts'
 import { SoftwareTpm } from '../testing/software-tpm.ts'
 import { isGzip } from './containers.ts'
-import { detectBinary } from './decode.ts'
+import { detectBinary } from './formats/decode.ts'
 import { detect } from './detect.ts'
-import type { Gunzip } from './inner.ts'
-import { detectPem } from './pem-pieces.ts'
-import type { Piece } from './piece.ts'
+import type { Gunzip } from './pieces/inner.ts'
+import { detectPem } from './formats/pem-pieces.ts'
+import type { Piece } from './pieces/piece.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 const report = ((): Uint8Array => {

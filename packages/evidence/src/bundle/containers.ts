@@ -1,7 +1,7 @@
 import { ParseError } from '../core/errors.ts'
-import type { InnerDetector } from './inner.ts'
-import { detectPem } from './pem-pieces.ts'
-import type { Piece } from './piece.ts'
+import type { InnerDetector } from './pieces/inner.ts'
+import { detectPem } from './formats/pem-pieces.ts'
+import type { Piece } from './pieces/piece.ts'
 import { unusedPiece } from './unused/unused.ts'
 import { isScaleCollateral, parseScaleCollateral } from './formats/scale.ts'
 

@@ -6,9 +6,9 @@ import { VerificationError } from '../core/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { describeName } from '../x509/name.ts'
 import { parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
-import type { Ledger } from './ledger.ts'
-import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
-import { attempt, type Pool } from './pool.ts'
+import type { Ledger } from './pieces/ledger.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './pieces/piece.ts'
+import { attempt, type Pool } from './pieces/pool.ts'
 import { attestationAreas, givenKeys } from './tpm-quotes.ts'
 
 interface Judged {

@@ -1,9 +1,9 @@
 import { checkEventLog } from '../checks/check-log.ts'
 import type { Check } from '../checks/check.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
-import type { Ledger } from './ledger.ts'
-import type { PieceOf } from './piece.ts'
-import { attempt } from './pool.ts'
+import type { Ledger } from './pieces/ledger.ts'
+import type { PieceOf } from './pieces/piece.ts'
+import { attempt } from './pieces/pool.ts'
 import type { JudgedQuote } from './tpm-quotes.ts'
 
 type Log = PieceOf<'event-log'>

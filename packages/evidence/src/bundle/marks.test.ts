@@ -4,9 +4,9 @@ import { concat, utf8 } from '../core/bytes/bytes.ts'
 import { fromHex } from '../core/bytes/hex.ts'
 import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { intelQeVendorId } from '../tdx/verify.ts'
-import { binaryKind, readBincodeQuote } from './binary.ts'
+import { binaryKind, readBincodeQuote } from './pieces/binary.ts'
 import { readCertificateTable } from './formats/certificate-table.ts'
-import { detectBinary } from './decode.ts'
+import { detectBinary } from './formats/decode.ts'
 import { detect } from './detect.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)

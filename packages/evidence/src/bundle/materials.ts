@@ -6,8 +6,8 @@ import { parseCertificate } from '../x509/certificate.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import { sameName } from '../x509/name.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
-import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
-import { attempt, type Pool } from './pool.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './pieces/piece.ts'
+import { attempt, type Pool } from './pieces/pool.ts'
 
 interface MaterialInput extends VerifyContext {
   pieces: readonly Piece[]

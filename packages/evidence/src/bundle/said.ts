@@ -18,8 +18,8 @@ import { parseTpmsAttest } from '../tpm/attest.ts'
 import { snpPlatform, type SnpPlatform } from '../snp/platform.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { timeText } from './explain/field.ts'
-import type { Piece } from './piece.ts'
-import { attempt, type Pool } from './pool.ts'
+import type { Piece } from './pieces/piece.ts'
+import { attempt, type Pool } from './pieces/pool.ts'
 
 /** What a piece of evidence states about its machine, in words: only as trustworthy as the verdict over it. */
 export interface Said {

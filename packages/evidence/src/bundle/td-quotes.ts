@@ -2,8 +2,8 @@ import type { TdSibling } from '../checks/check-azure.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import { parseTdReport, sameTd } from '../tdx/td-report.ts'
 import { keyIn } from './attestation-keys.ts'
-import type { PieceOf } from './piece.ts'
-import { attempt } from './pool.ts'
+import type { PieceOf } from './pieces/piece.ts'
+import { attempt } from './pieces/pool.ts'
 
 /** The quote of the TD that this TDREPORT describes; else the first, so that the difference is reported. */
 export function quoteOf(

@@ -7,12 +7,12 @@ import { isAttestationKey, parseTpm2bPublic, type TpmPublic, type TpmPublicKey }
 import { parsePublicKey } from '../x509/public-key.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { keyIn, signs, tpmKeyOf } from './attestation-keys.ts'
-import { bareSignature } from './binary.ts'
+import { bareSignature } from './pieces/binary.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger } from './pieces/ledger.ts'
 import { namesTpmKey } from '../tpm/named-keys.ts'
-import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
-import { attempt, type Pool } from './pool.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './pieces/piece.ts'
+import { attempt, type Pool } from './pieces/pool.ts'
 import { cannotApply } from './unanswered.ts'
 
 /** A quote with its key and, if a paravisor's report names that key, the report. */

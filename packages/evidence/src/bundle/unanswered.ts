@@ -1,7 +1,7 @@
 import { type Check, failed, skipped } from '../checks/check.ts'
 import { VerificationError } from '../core/errors.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
-import { named, type Piece } from './piece.ts'
+import { named, type Piece } from './pieces/piece.ts'
 
 /**
  * What a policy requires of the TPM and the boot, for a paravisor's report without a quote: another machine's quote or

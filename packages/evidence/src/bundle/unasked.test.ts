@@ -3,7 +3,7 @@ import { buildHclReport } from '../azure/hcl-report.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { creationMessage, quoteMessage } from '../testing/software-tpm.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
-import type { Piece, PieceOf } from './piece.ts'
+import type { Piece, PieceOf } from './pieces/piece.ts'
 import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
 

@@ -1,7 +1,7 @@
 import { parseHclReport } from '../azure/hcl-report.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
-import type { Piece } from './piece.ts'
-import { attempt } from './pool.ts'
+import type { Piece } from './pieces/piece.ts'
+import { attempt } from './pieces/pool.ts'
 import { isQuote } from './tpm-quotes.ts'
 
 /**

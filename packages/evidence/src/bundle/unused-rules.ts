@@ -2,8 +2,8 @@ import { parseHclReport } from '../azure/hcl-report.ts'
 import { type Check, skipped } from '../checks/check.ts'
 import { cannotApply } from './unanswered.ts'
 import { baseline, type EvidencePolicy } from './evidence-policy.ts'
-import type { Piece, PieceKind } from './piece.ts'
-import { attempt } from './pool.ts'
+import type { Piece, PieceKind } from './pieces/piece.ts'
+import { attempt } from './pieces/pool.ts'
 import { isQuote } from './tpm-quotes.ts'
 
 interface Rule {

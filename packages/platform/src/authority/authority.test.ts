@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { systemClock } from '../clock.ts'
-import { openInstallation } from '../installation.ts'
+import { systemClock } from '../clock/clock.ts'
+import { openInstallation } from '../installation/installation.ts'
 import { run } from '../programs/run.ts'
-import { createSealer, type Sealer } from '../sealer.ts'
+import { createSealer, type Sealer } from '../sealing/sealer.ts'
 import { openAuthority, type InstallationAuthority } from './authority.ts'
 
 async function temporary(): Promise<{ stateDir: string; open: (sealer?: Sealer) => Promise<InstallationAuthority> }> {

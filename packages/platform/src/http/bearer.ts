@@ -1,6 +1,6 @@
 import type { AskedBy, ErrorDetail } from '@strongroom/contract'
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /** The caller, from the verified token. */
 export interface Caller {

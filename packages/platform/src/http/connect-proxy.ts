@@ -5,7 +5,7 @@ import { connect as connectTo, type LookupFunction, type Socket } from 'node:net
 import type { Duplex } from 'node:stream'
 import { domain } from '@strongroom/contract'
 import { isThisMachine } from '../network/public-address.ts'
-import { ownerOf } from '../public-names/peer-user.ts'
+import { ownerOf } from '../network/peer-user.ts'
 
 export interface ConnectProxy {
   connect(request: IncomingMessage, client: Duplex, head: Buffer): void

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { forwardPrefix, isForwarded } from '@strongroom/contract'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 import { hostOf } from './host.ts'
 
 export interface Forwarded {

@@ -1,6 +1,6 @@
 import { Agent } from 'node:https'
 import { isIP } from 'node:net'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 import type { AttestationVerifier } from './verifiers.ts'
 
 /** How one request reaches its peer. */

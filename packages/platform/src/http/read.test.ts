@@ -1,6 +1,6 @@
 import { anyText, integer, list, named, object, optional } from '@strongroom/contract/shape'
 import { describe, expect, it } from 'vitest'
-import type { ServiceError } from '../errors.ts'
+import type { ServiceError } from '../errors/errors.ts'
 import { read } from './read.ts'
 
 const lamp = named(

@@ -1,6 +1,6 @@
 import type { SettledCode } from '@strongroom/contract'
 import { faultsOf, type Shape } from '@strongroom/contract/shape'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /** The number of reported faults is limited. */
 const mostFaults = 100

@@ -6,12 +6,12 @@ import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tl
 import { fleetHost } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
 import type { InstallationAuthority } from '../authority/authority.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../log/logger.ts'
 import { limitedAddress } from '../network/caller.ts'
-import { FairQueue } from './fair-queue.ts'
-import { beginHandshakesInTurn } from './handshakes.ts'
-import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listener.ts'
-import { Pipelines } from './pipelines.ts'
+import { FairQueue } from './listening/fair-queue.ts'
+import { beginHandshakesInTurn } from './listening/handshakes.ts'
+import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listening/listener.ts'
+import { Pipelines } from './listening/pipelines.ts'
 
 /** Where hosts reach the control plane. */
 export interface FleetAddress {

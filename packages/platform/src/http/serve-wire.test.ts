@@ -1,7 +1,7 @@
 import { integer, named, object } from '@strongroom/contract/shape'
 import type { Wire } from '@strongroom/contract/wires'
 import { describe, expect, it } from 'vitest'
-import { createLogger } from '../logger.ts'
+import { createLogger } from '../log/logger.ts'
 import { createHttpApp } from './app.ts'
 import { serveWire } from './serve-wire.ts'
 

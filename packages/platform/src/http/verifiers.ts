@@ -9,7 +9,7 @@ import {
   VerifiersInvalid,
   type VerifierSettings,
 } from '@strongroom/contract'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /** An attestation provider of another origin, as the operator allowed it. */
 export interface AttestationVerifier extends VerifierSettings {

@@ -1,6 +1,6 @@
 import { Agent } from 'node:https'
 import { domain, type ErrorCode, type ErrorDetail } from '@strongroom/contract'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 import { exchange, HttpFailure } from './client.ts'
 import { outsideRoutes, type OutsideRoute } from './outside.ts'
 import { whileThrottled } from './throttled.ts'

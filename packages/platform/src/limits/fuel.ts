@@ -1,4 +1,4 @@
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 import { jsonLength } from './json-length.ts'
 import { nextSlice } from './slices.ts'
 

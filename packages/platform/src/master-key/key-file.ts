@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative, isAbsolute, resolve } from 'node:path'
 import { sealedAuthorityFile } from '../authority/files.ts'
-import { ServiceError } from '../errors.ts'
-import { createFileAtomically } from '../files.ts'
-import { readSecretFile } from '../secret-file.ts'
+import { ServiceError } from '../errors/errors.ts'
+import { createFileAtomically } from '../files/files.ts'
+import { readSecretFile } from '../files/secret-file.ts'
 
 export const keyBytes = 32
 /** In the state directory: the root key, wrapped under the master key. */

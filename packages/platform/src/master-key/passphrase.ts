@@ -1,7 +1,7 @@
 import { randomBytes, scrypt } from 'node:crypto'
 import { join } from 'node:path'
-import { ServiceError } from '../errors.ts'
-import { readSecretFile } from '../secret-file.ts'
+import { ServiceError } from '../errors/errors.ts'
+import { readSecretFile } from '../files/secret-file.ts'
 import { keyBytes } from './key-file.ts'
 
 /** scrypt (RFC 7914). */

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createSealer } from '../sealer.ts'
+import { createSealer } from '../sealing/sealer.ts'
 import { masterKeyHolder, openRootKey, rotateMasterKey, type NewHolder } from './root-key.ts'
 
 const installationId = randomUUID()

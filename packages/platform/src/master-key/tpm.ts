@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 import { memoryBackedDirectory } from '../programs/memory-backed.ts'
 import { ProgramError, run } from '../programs/run.ts'
 import { keyBytes } from './key-file.ts'

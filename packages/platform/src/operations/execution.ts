@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Clock } from '../clock.ts'
-import { ServiceError, toErrorBody } from '../errors.ts'
-import type { Logger } from '../logger.ts'
+import type { Clock } from '../clock/clock.ts'
+import { ServiceError, toErrorBody } from '../errors/errors.ts'
+import type { Logger } from '../log/logger.ts'
 import type { Held, OperationRecords } from './records.ts'
 import type { OperationStep, SagaDefinition, SagaStep, StepContext } from './saga.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
-import { systemClock } from '../clock.ts'
-import { createLogger } from '../logger.ts'
+import { systemClock } from '../clock/clock.ts'
+import { createLogger } from '../log/logger.ts'
 import { describeStores } from '../testing/stores.ts'
 import { OperationRunner } from './runner.ts'
 

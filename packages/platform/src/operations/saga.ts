@@ -1,5 +1,5 @@
 import type { ErrorDetail } from '@strongroom/contract'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../log/logger.ts'
 
 /** A step's context. */
 export interface StepContext<P> {

@@ -1,6 +1,6 @@
 import { mkdtemp, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /** f_type of file systems that never reach a disk except by swap (statfs(2)). */
 const memoryTypes = new Set([

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /** Debian package of each program that Strongroom runs. */
 const packages: Record<string, string> = {

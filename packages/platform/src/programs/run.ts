@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { storageFull } from '../errors.ts'
+import { storageFull } from '../errors/errors.ts'
 import { confined, type Confinement } from './confinement.ts'
 import { missingProgram } from './missing.ts'
 import { directPath, findProgram } from './search.ts'

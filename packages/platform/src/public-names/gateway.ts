@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, Server,
 import { Agent, createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import { ownSharedHost } from '@strongroom/contract'
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 import { hostOf } from '../http/host.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../log/logger.ts'
 import { headerWithPublicNames, ownHostOf, targetWithOwnNames, withOwnNames, withPublicNames } from './names.ts'
 
 /** For bodies read as a whole to rewrite their addresses. */

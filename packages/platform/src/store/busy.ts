@@ -1,4 +1,4 @@
-import { ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors/errors.ts'
 
 /** Several transactions conflicted: this one did nothing. Clients retry. */
 export const busy = (cause?: unknown): ServiceError =>

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { describeStores } from '../testing.ts'
 import { RowCache } from './row-cache.ts'
 import type { Database, Store } from './store-types.ts'
-import { TableWrites } from './table-writes.ts'
+import { TableWrites } from './engines/table-writes.ts'
 
 interface Colour {
   rank: number

@@ -3,10 +3,10 @@
  * [FILE]. With FILE the whole process hangs, and so renews nothing, until the file exists.
  */
 import { existsSync, writeSync } from 'node:fs'
-import { systemClock } from '../clock.ts'
-import { createLogger } from '../logger.ts'
+import { systemClock } from '../clock/clock.ts'
+import { createLogger } from '../log/logger.ts'
 import { OperationRunner } from '../operations/runner.ts'
-import { openStore } from '../store/store.ts'
+import { openStore } from '../store/engines/store.ts'
 import { testSealer } from './test-sealer.ts'
 
 const [url, service, leaseSeconds, file] = process.argv.slice(2) as [string, string, string, string | undefined]

@@ -1,6 +1,6 @@
 import { ia5String, integer, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import { amdOid, digest, encodeTcb, type SnpProduct, type TcbVersion } from '@strongroom/evidence'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../pki/clock.ts'
 import { issueCertificate, keyIdentifierExtensions } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey, type KeyStore, type SigningKey } from '../pki/keys.ts'

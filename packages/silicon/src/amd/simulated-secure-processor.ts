@@ -1,6 +1,6 @@
 import { ByteWriter, digest, encodeTcb, reversed, snpReportLength, toHex, type TcbVersion } from '@strongroom/evidence'
 import { snpFirmwareDigest, snpLaunchDigest } from '@strongroom/evidence/expected'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../pki/clock.ts'
 import { signRaw, type KeyStore } from '../pki/keys.ts'
 import { SimulatedAmdEndorser, type AmdEndorsements, type SimulatedProduct } from './amd-endorser.ts'
 

@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'
-import type { TdxPlatform } from '../tdx-platform.ts'
+import type { TdxPlatform } from './tdx-platform.ts'
 import { intelNames } from './certificates.ts'
 import { createIntelPlatform } from './platform.ts'
 

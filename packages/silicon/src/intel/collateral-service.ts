@@ -1,5 +1,5 @@
 import { type TdxCollateral, toHex, utf8 } from '@strongroom/evidence'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../pki/clock.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { signRaw } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'

@@ -15,7 +15,7 @@ import { tdxShortfall } from '@strongroom/evidence/advisories'
 import { mrtd } from '@strongroom/evidence/expected'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KeyStore } from '../pki/keys.ts'
-import type { TdxPlatform } from '../tdx-platform.ts'
+import type { TdxPlatform } from './tdx-platform.ts'
 import { createIntelPlatform } from './platform.ts'
 
 function memoryStore(): KeyStore & { values: Map<string, Uint8Array> } {

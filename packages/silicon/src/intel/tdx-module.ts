@@ -10,7 +10,7 @@ import {
   verifyTdReportHashes,
 } from '@strongroom/evidence'
 import { mrtd } from '@strongroom/evidence/expected'
-import type { TdxGuest, TdxLaunch } from '../tdx-platform.ts'
+import type { TdxGuest, TdxLaunch } from './tdx-platform.ts'
 import { platformTcb } from './platform-tcb.ts'
 
 const septVeDisable = 1n << 28n

@@ -7,7 +7,7 @@ import type { OnBehalfOf } from './on-behalf-of.ts'
 import { roles } from './roles/built-in-roles.ts'
 import type { Attributes } from './roles/condition/condition.ts'
 import { grants, isConditional, isIncomplete } from './roles/grant.ts'
-import { keyOf } from './resource-id.ts'
+import { keyOf } from './ids/resource-id.ts'
 import { covers } from './roles/scope-set.ts'
 import { roleAllows, type RoleDefinition } from './roles/role-definition.ts'
 

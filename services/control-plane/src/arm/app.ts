@@ -15,7 +15,7 @@ import { faqPage } from './faq-rule.ts'
 import { parseLongBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
 import type { Route } from './router.ts'
-import { withoutFinalSlashes } from './resource-id.ts'
+import { withoutFinalSlashes } from './ids/resource-id.ts'
 
 /** Azure's limit on a template, which is the longest body. */
 const bodyLimit = 4 * 1024 * 1024

@@ -13,7 +13,7 @@ import {
   type TestReply,
 } from '../testing/test-plane.ts'
 import { ResourceStore } from '../store/resources.ts'
-import { keyOf } from './resource-id.ts'
+import { keyOf } from './ids/resource-id.ts'
 
 const subscription = `/subscriptions/${subscriptionId}`
 const tenant = '0f2a9f3e-0000-4000-8000-00000000a77a'

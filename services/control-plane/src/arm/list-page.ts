@@ -1,6 +1,5 @@
-import type { Plane } from '../plane.ts'
-import type { Json, Resource } from '../store/resources.ts'
-import { keyOf } from './resource-id.ts'
+import type { Json, Resource, ResourceStore } from '../store/resources.ts'
+import { keyOf } from './ids/resource-id.ts'
 import { pageOf, replyWith } from './paging.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
@@ -21,7 +20,7 @@ const batch = 256
  * @throws ServiceError InvalidQueryParameterValue
  */
 export async function listPage<Internal = Json>(
-  plane: Plane,
+  { resources }: { resources: ResourceStore },
   request: ArmRequest,
   o: Listing<Internal>,
 ): Promise<ArmReply> {
@@ -32,7 +31,7 @@ export async function listPage<Internal = Json>(
   // A selective filter reads several rows at a time; one more than the page shows whether there is a next one.
   const limit = o.keep === undefined ? size + 1 : Math.max(size + 1, batch)
   for (let from = after === undefined ? undefined : keyOf(after); found.length <= size;) {
-    const rows = await plane.resources.page<Internal>(filter, { limit, ...(from !== undefined && { after: from }) })
+    const rows = await resources.page<Internal>(filter, { limit, ...(from !== undefined && { after: from }) })
     found.push(...rows.filter((row) => keep(row)))
     if (rows.length < limit) break
     from = rows.at(-1)!.key

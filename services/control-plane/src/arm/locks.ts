@@ -2,7 +2,7 @@ import { ServiceError, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { ManagementLockTable } from '../store/tables.ts'
 import { covers } from './access.ts'
-import { keyOf } from './resource-id.ts'
+import { keyOf } from './ids/resource-id.ts'
 import type { Method } from './request.ts'
 
 export type LockLevel = 'CanNotDelete' | 'ReadOnly'

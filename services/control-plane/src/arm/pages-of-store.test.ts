@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { listPage, type Listing } from './list-page.ts'
 import type { ArmRequest } from './request.ts'

@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { keyOf } from './resource-id.ts'
+import { keyOf } from './ids/resource-id.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
 /** Default page size. */

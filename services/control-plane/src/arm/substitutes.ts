@@ -1,4 +1,4 @@
-import { parseResourceId } from './resource-id.ts'
+import { parseResourceId } from './ids/resource-id.ts'
 
 const noTerms = 'No image here has a plan or terms: create the virtual machine without accepting any.'
 

@@ -1,7 +1,7 @@
 import type { HostLeft, PlacementExplanation, SetDomains } from '@strongroom/contract'
 import { countOf, databaseTime, forUpdate, GroupCommit, ServiceError, type Store } from '@strongroom/platform'
 import type { Selectable, Transaction } from 'kysely'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import type { Db } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 import { choose, explainRuledOut, type Candidate, type Need, type SetMember } from './choose.ts'

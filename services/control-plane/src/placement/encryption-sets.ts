@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { noSuch, notAllowed } from '../arm/refusals.ts'
 import { route } from '../arm/router.ts'
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { locationKey, requireLocation } from '../arm/regions.ts'
-import { diskIdOf } from '../providers/compute/vm/vm-model.ts'
+import { diskIdOf } from '../providers/compute/vm/model/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../types/references.ts'
-import { groupPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../types/plane.ts'
 import { makeResource } from '../types/creation.ts'
 import { computeName } from '../types/name-form.ts'
 import { identities, members } from '../types/members.ts'
@@ -22,6 +22,7 @@ import {
   setView,
   type DiskEncryptionSet,
   type SetInternal,
+  keyUser,
 } from '../providers/encryption/set-model.ts'
 import { readSetRequest, type SetRequest } from '../providers/encryption/set-request.ts'
 import { changeKey, rewrapSaga, rotateSaga, vmsOf } from './set-rotation.ts'
@@ -93,7 +94,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const placed = await placeOf(plane, request, read, location)
   const id = request.path
   const probe = (internal: SetInternal) => ({
-    set: { id, name, internal },
+    set: keyUser({ id, name, internal }),
     keyUrl: placed.key.keyUrl,
     asker: onBehalfOf(request),
   })

@@ -3,10 +3,10 @@ import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/p
 import { notAllowed } from '../arm/refusals.ts'
 import { underWay, begin, operationError } from '../arm/operations.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import { stateOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
-import { changeVm, type VmParams } from '../providers/compute/vm/vm-record.ts'
-import type { Plane } from '../plane.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
+import { stateOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/model/vm-model.ts'
+import { changeVm, type VmParams } from '../providers/compute/vm/model/vm-record.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Db } from '../store/resources.ts'
 import {
   rotating,
@@ -15,8 +15,9 @@ import {
   type DiskEncryptionSet,
   type SetInternal,
   type SetKey,
+  keyUser,
 } from '../providers/encryption/set-model.ts'
-import { customerKeyOf } from './vm-set.ts'
+import { customerKeyOf } from './vm/vm-set.ts'
 
 /** Every VM that names the set, by name. */
 export async function vmsOf(plane: Plane, setId: string, db?: Db): Promise<Vm[]> {
@@ -45,7 +46,7 @@ export async function changeKey(
     const [operation] = await underWay(plane.outer, set.key)
     return { set, ...(operation !== undefined && { operation }) }
   }
-  await plane.customerKeys.check({ set, keyUrl: key.keyUrl, asker })
+  await plane.customerKeys.check({ set: keyUser(set), keyUrl: key.keyUrl, asker })
   return await plane.resources.transaction(async (tx) => {
     const current = await plane.resources.lock<SetInternal>(tx, set.id)
     if (current === undefined) return { set: await plane.resources.get<SetInternal>(set.id, tx) }

@@ -1,7 +1,7 @@
 import type { ActivityPlace, ActivityRow } from '../arm/activity-log.ts'
 import { invalidQuery, pageOf, replyWith } from '../arm/paging.ts'
 import { route, type Route } from '../arm/router.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { subscriptionPath, type Plane } from '../types/plane.ts'
 
 const outcome = (status: number): string =>
   status < 400 ? (status === 202 || status === 201 ? 'Accepted' : 'Succeeded') : 'Failed'

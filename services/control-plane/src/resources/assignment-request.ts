@@ -6,7 +6,7 @@ import { Fields } from '../arm/fields.ts'
 import { givesRoles } from '../arm/roles/grant.ts'
 import { param, type ArmRequest } from '../arm/request.ts'
 import type { ConditionedRequest } from '../arm/router.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import { scopeOf } from './scopes.ts'
 
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

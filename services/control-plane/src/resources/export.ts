@@ -1,7 +1,7 @@
 import { Fields } from '../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
-import { groupPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../types/plane.ts'
 import type { Json, Resource } from '../store/resources.ts'
 
 /** What the platform adds to a resource and no request contains. */

@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { subscriptionPath, type Plane } from '../types/plane.ts'
 import { offeredIn } from './providers.ts'
 
 /** Azure's opt-in features that this installation has. */

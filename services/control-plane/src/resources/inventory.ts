@@ -3,7 +3,7 @@ import { termsOf } from '../arm/filter-terms.ts'
 import { listPage } from '../arm/list-page.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, subscriptionPath, type Plane } from '../types/plane.ts'
 import type { Resource } from '../store/resources.ts'
 
 type Test = (resource: Resource) => boolean

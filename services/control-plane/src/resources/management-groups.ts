@@ -4,7 +4,7 @@ import { isConditional } from '../arm/roles/grant.ts'
 import { roles } from '../arm/roles/built-in-roles.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, signedIn, type Route } from '../arm/router.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 
 const type = 'Microsoft.Management/managementGroups'
 const base = `/providers/${type}`

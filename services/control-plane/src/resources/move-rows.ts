@@ -1,5 +1,5 @@
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
-import type { Plane } from '../plane.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import { movedId, withMovedIds } from './move-rules.ts'
 

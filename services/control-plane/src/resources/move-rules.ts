@@ -1,5 +1,5 @@
 import type { ErrorDetail, ErrorCode } from '@strongroom/contract'
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
 import type { Resource } from '../store/resources.ts'
 import type { ResourceTypes } from '../types/registry.ts'
 

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { ok, param } from '../arm/request.ts'
 import { route, signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../arm/regions.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { subscriptionPath, type Plane } from '../types/plane.ts'
 import type { ResourceTypes } from '../types/registry.ts'
 
 /** Types that clients name but no group contains. */

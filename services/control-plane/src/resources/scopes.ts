@@ -1,5 +1,5 @@
 import { requireManagementGroup } from './management-groups.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, subscriptionPath, type Plane } from '../types/plane.ts'
 
 export const managementGroupPath = '/providers/Microsoft.Management/managementGroups/{managementGroup}'
 

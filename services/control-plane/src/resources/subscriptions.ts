@@ -2,7 +2,7 @@ import { subscriptionRead } from '../arm/access.ts'
 import { ok, type ArmRequest } from '../arm/request.ts'
 import { route, signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../arm/regions.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { subscriptionPath, type Plane } from '../types/plane.ts'
 
 export function subscriptionRoutes(plane: Plane): Route[] {
   const id = `/subscriptions/${plane.subscriptionId}`

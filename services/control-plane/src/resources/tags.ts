@@ -2,7 +2,7 @@ import { Fields } from '../arm/fields.ts'
 import { ok, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import { tagProblems } from '../arm/tag-limits.ts'
-import { subscriptionPath, type Plane } from '../plane.ts'
+import { subscriptionPath, type Plane } from '../types/plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { scopeOf, scopePaths } from './scopes.ts'
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId } from '../arm/ids/resource-id.ts'
 import { insertIfAbsent } from './rows.ts'
 import type { Tables } from './tables.ts'
 

@@ -1,5 +1,5 @@
 import type { Migration } from '@strongroom/platform'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 
 const collections = 'microsoft.compute/restorepointcollections'
 

@@ -9,11 +9,19 @@ import {
 } from '@strongroom/platform'
 import { substituteFor } from '../arm/substitutes.ts'
 import type { ArmRequest } from '../arm/request.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { prepare, type DeploymentInput, type Prepared } from './input.ts'
 import { Progress } from './progress.ts'
-import { deleteOthers, keysOf, redact, runTemplate, type ResourceOutcome, type RunContext } from './run.ts'
+import {
+  deleteOthers,
+  keysOf,
+  redact,
+  runTemplate,
+  type ResourceOutcome,
+  type NestedDeployment,
+  type RunContext,
+} from './run.ts'
 import { TemplateError } from './template-error.ts'
 import { templateFuel } from './template-fuel.ts'
 import { objectAt } from './parameters.ts'
@@ -39,16 +47,12 @@ interface RunParams {
 
 /** Deployments as records beside their group's resources, and the saga that runs them. */
 export class Deployments {
-  readonly #planeOf: () => Plane
+  readonly #plane: Plane
   /** Values of secure parameters, while their deployment runs. Never written anywhere. */
   readonly #secure = new Map<string, Obj>()
 
-  constructor(planeOf: () => Plane) {
-    this.#planeOf = planeOf
-  }
-
-  get #plane(): Plane {
-    return this.#planeOf()
+  constructor(plane: Plane) {
+    this.#plane = plane
   }
 
   /** Records the deployment and starts it. @throws ServiceError DeploymentActive if one of the name is running */
@@ -139,10 +143,7 @@ export class Deployments {
   }
 
   /** A nested deployment: same run, separate record. */
-  async runNested(
-    c: RunContext,
-    o: { id: string; scope: DeploymentScope; input: DeploymentInput; prepared: Prepared; depth: number },
-  ): Promise<void> {
+  async #runNested(c: RunContext, o: NestedDeployment): Promise<void> {
     const { id, scope, input, prepared } = o
     await this.#plane.resources.transaction(async (tx) => {
       if (scope.group !== undefined) await this.#plane.resources.lockGroup(tx, scope.id)
@@ -181,6 +182,7 @@ export class Deployments {
       ...o,
       outcomes: async () => await progress.end(),
       onOutcome: (outcome) => progress.tell(outcome),
+      runNested: async (c, nested) => await this.#runNested(c, nested),
     }
   }
 

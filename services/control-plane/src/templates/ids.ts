@@ -1,4 +1,4 @@
-import { withoutFinalSlashes } from '../arm/resource-id.ts'
+import { withoutFinalSlashes } from '../arm/ids/resource-id.ts'
 import type { Environment } from './environment.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'

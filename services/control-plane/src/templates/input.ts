@@ -1,7 +1,7 @@
 import type { Caller, Fuel } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Environment } from './environment.ts'
 import type { Linked } from './links.ts'
 import { openSection, type Section } from './parameters.ts'

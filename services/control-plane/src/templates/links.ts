@@ -1,5 +1,5 @@
 import type { Caller } from '@strongroom/platform'
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import { templateSpecVersionType, type TemplateSpecInternal } from './template-specs.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj } from './values.ts'

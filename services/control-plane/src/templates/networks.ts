@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress, parseCidr } from '../providers/network/cidr.ts'
+import { formatAddress, parseAddress, parseCidr } from '../providers/network/virtual-network/cidr.ts'
 import { TemplateError } from './template-error.ts'
 import { textOf, type Value } from './values.ts'
 

@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises'
-import { keyOf, withoutFinalSlashes } from '../arm/resource-id.ts'
+import { keyOf, withoutFinalSlashes } from '../arm/ids/resource-id.ts'
 import { evaluate, evaluateValue, isResourceCall, loopCount, type Scope } from './evaluate.ts'
 import { callsIn, isExpression, parseExpression } from './expression.ts'
 import { at } from './ids.ts'

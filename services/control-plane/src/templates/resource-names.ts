@@ -1,4 +1,4 @@
-import { withoutFinalSlashes } from '../arm/resource-id.ts'
+import { withoutFinalSlashes } from '../arm/ids/resource-id.ts'
 import { providerPath } from './ids.ts'
 
 /** The parts of a resource that name it to others in its template. */

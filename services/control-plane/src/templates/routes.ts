@@ -3,13 +3,13 @@ import { listPage } from '../arm/list-page.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
+import { groupPath, subscriptionPath, type Plane } from '../types/plane.ts'
 import { requireManagementGroup } from '../resources/management-groups.ts'
 import { managementGroupPath } from '../resources/scopes.ts'
 import type { Resource } from '../store/resources.ts'
 import type { Shown } from '../arm/resource-view.ts'
-import { deploymentProperties, preflight, type DeploymentInternal } from './deployments.ts'
+import { deploymentProperties, preflight, type DeploymentInternal, type Deployments } from './deployments.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
 import { followLink } from './links.ts'
 import type { ResourceOutcome } from './run.ts'
@@ -28,11 +28,11 @@ function view(deployment: Shown): Record<string, unknown> {
 }
 
 /** Deployments of templates to every scope. */
-export function deploymentRoutes(plane: Plane): Route[] {
-  return scopes.flatMap((scope) => routesOf(plane, scope))
+export function deploymentRoutes(plane: Plane, deployments: Deployments): Route[] {
+  return scopes.flatMap((scope) => routesOf(plane, deployments, scope))
 }
 
-function routesOf(plane: Plane, at: string): Route[] {
+function routesOf(plane: Plane, deployments: Deployments, at: string): Route[] {
   const base = `${at}/providers/${deploymentType}`
   const one = `${base}/{deployment}`
   const scopeIdOfRequest = (request: ArmRequest): string =>
@@ -79,7 +79,7 @@ function routesOf(plane: Plane, at: string): Route[] {
   }
   const put = async (request: ArmRequest): Promise<ArmReply> => {
     const wanted = await read(request)
-    const { deployment, created, operation } = await plane.deployments.begin(request, wanted)
+    const { deployment, created, operation } = await deployments.begin(request, wanted)
     const where = { subscriptionId: plane.subscriptionId, location: wanted.scope.location, operationId: operation.id }
     return { status: created ? 201 : 200, body: view(deployment), headers: asyncHeaders(request, where) }
   }

@@ -2,8 +2,8 @@ import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promis
 import { ServiceError, toErrorDetail, type Caller, type ErrorDetail } from '@strongroom/platform'
 import { operationError, operationIdOf } from '../arm/operations.ts'
 import type { ArmReply, Method } from '../arm/request.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import type { Plane } from '../plane.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
+import type { Plane } from '../types/plane.ts'
 import { evaluateValue, type Scope } from './evaluate.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
 import { objectAt, type Section } from './parameters.ts'
@@ -36,6 +36,15 @@ export interface RunContext {
   onOutcome(outcome: ResourceOutcome): void
   /** Outcomes, for the final record. */
   outcomes(): Promise<ResourceOutcome[]>
+  runNested(c: RunContext, o: NestedDeployment): Promise<void>
+}
+
+export interface NestedDeployment {
+  id: string
+  scope: DeploymentScope
+  input: DeploymentInput
+  prepared: Prepared
+  depth: number
 }
 
 /** Concurrent resources per template: enough to be quick, and few enough for others. */
@@ -215,7 +224,7 @@ async function runNested(
   const prepared = inner
     ? await prepare(c.plane, { scope: target, input, caller: c.caller, fuel: scope.fuel })
     : await prepareOuter(one, { target, input, secrets })
-  await c.plane.deployments.runNested(c, { id: one.id, scope: target, input, prepared, depth: depth + 1 })
+  await c.runNested(c, { id: one.id, scope: target, input, prepared, depth: depth + 1 })
 }
 
 /** A nested deployment's contents, and whether its expressions see only its own parameters. */

@@ -1,4 +1,4 @@
-import type { Plane } from '../plane.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { TemplateError } from './template-error.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatAddress, parseCidr } from '../providers/network/cidr.ts'
+import { formatAddress, parseCidr } from '../providers/network/virtual-network/cidr.ts'
 import { networkFunctions } from './networks.ts'
 import { TemplateError } from './template-error.ts'
 import { holdsSecrets, resolveType, typeProblem } from './types.ts'

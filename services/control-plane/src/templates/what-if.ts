@@ -1,6 +1,6 @@
 import type { Caller } from '@strongroom/platform'
-import { keyOf } from '../arm/resource-id.ts'
-import type { Plane } from '../plane.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { withoutNulls } from '../arm/fields.ts'
 import { preflight } from './deployments.ts'

@@ -1,5 +1,5 @@
-import { keyOf } from '../arm/resource-id.ts'
-import type { Plane } from '../plane.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
+import type { Plane } from '../types/plane.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** Tables that are empty in a new resource manager. Roles, prices and the meter's clock stay. */

@@ -16,7 +16,7 @@ import {
   type InstallationAuthority,
   type Store,
 } from '@strongroom/platform'
-import { createFleetApp } from '../fleet/host-app.ts'
+import { createFleetApp } from '../fleet/wire/host-app.ts'
 import { Failover } from '../fleet/failover.ts'
 import { FleetCompute } from '../fleet/fleet-compute.ts'
 import { fleetSimulated } from '../fleet/carried-compute.ts'

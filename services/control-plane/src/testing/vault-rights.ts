@@ -1,6 +1,6 @@
 import type { Route } from '../arm/router.ts'
-import type { Plane } from '../plane.ts'
-import { VaultClient } from '../providers/keyvault/vault-client.ts'
+import type { Plane } from '../types/plane.ts'
+import { VaultClient } from '../host/vault-client.ts'
 import { accessPolicies, vaults } from '../providers/keyvault/vault-routes.ts'
 import { ResourceTypes } from '../types/registry.ts'
 import { resourceRoutes } from '../types/resource-routes.ts'

@@ -1,8 +1,8 @@
 import { ServiceError } from '@strongroom/platform'
 import { covers } from '../arm/access.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import type { Plane } from '../plane.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
+import type { Plane } from './plane.ts'
 
 /** A resource that a request deletes or changes, though its path names another. */
 export interface Along {

@@ -2,7 +2,7 @@ import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { requireLocation } from '../arm/regions.ts'
 import type { ArmRequest } from '../arm/request.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from './plane.ts'
 import type { Db, NewResource, Resource } from '../store/resources.ts'
 import { beingMade } from './conflicts.ts'
 

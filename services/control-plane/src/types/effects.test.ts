@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { storedOnly } from '@strongroom/contract'
 import { describe, expect, it } from 'vitest'
 import { substituteFor } from '../arm/substitutes.ts'
-import type { Plane } from '../plane.ts'
+import type { Deployments } from '../templates/deployments.ts'
+import type { Plane } from './plane.ts'
 import { resourceTypes } from '../resource-types.ts'
 import { allRoutes } from '../routes.ts'
 import { effects } from '../testing/effects.ts'
@@ -21,7 +22,7 @@ function typeOf(path: string): string {
 /** Every type that a client can PUT, at any scope, and those that come with another. */
 const types = new Set([
   ...resourceTypes.all.map(({ spelling }) => spelling),
-  ...allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane)
+  ...allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane, {} as Deployments)
     .filter(({ method }) => method === 'PUT')
     .map(({ path }) => typeOf(path)),
 ])

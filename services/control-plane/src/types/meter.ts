@@ -15,6 +15,19 @@ export interface Meter {
   tags: Record<string, string>
 }
 
+/** Usage from `startedAt` until `endedAt`, or ongoing. */
+export interface UsageInterval extends Meter {
+  startedAt: Date
+  endedAt?: Date
+}
+
+/** What was used. */
+export interface MeteredUsage {
+  now(): Date
+  /** Intervals that overlap [from, to), by start time. */
+  list(o: { from: Date; to: Date }): Promise<UsageInterval[]>
+}
+
 /** Rows that meters are computed from, whatever wrote them. */
 export type MeteredRow = Pick<Resource<unknown>, 'id' | 'type' | 'location' | 'body' | 'internal'>
 

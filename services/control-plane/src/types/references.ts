@@ -1,5 +1,5 @@
 import type { AttestationVerifier } from '@strongroom/platform'
-import type { Plane } from '../plane.ts'
+import type { Plane } from './plane.ts'
 import { isOfType } from '../store/resources.ts'
 
 /*

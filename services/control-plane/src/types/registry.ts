@@ -1,4 +1,4 @@
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf } from '../arm/ids/resource-id.ts'
 import type { Meter, MeteredRow } from './meter.ts'
 import type { ResourceType } from './resource-type.ts'
 

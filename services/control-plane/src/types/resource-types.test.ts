@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Plane } from '../plane.ts'
+import type { Deployments } from '../templates/deployments.ts'
+import type { Plane } from './plane.ts'
 import { allRoutes } from '../routes.ts'
 import { effects } from '../testing/effects.ts'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
@@ -23,11 +24,13 @@ const location = 'westeurope'
 /** Types that a client can PUT into a group, according to the routes. */
 const written = [
   ...new Set(
-    allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane).flatMap(({ method, path }) => {
-      const parts = /^\/subscriptions\/\{\w+\}\/resourceGroups\/\{\w+\}\/providers\/(.+)$/.exec(path)?.[1]?.split('/')
-      if (method !== 'PUT' || parts === undefined) return []
-      return [[parts[0], ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')]
-    }),
+    allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane, {} as Deployments).flatMap(
+      ({ method, path }) => {
+        const parts = /^\/subscriptions\/\{\w+\}\/resourceGroups\/\{\w+\}\/providers\/(.+)$/.exec(path)?.[1]?.split('/')
+        if (method !== 'PUT' || parts === undefined) return []
+        return [[parts[0], ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')]
+      },
+    ),
   ),
 ]
 

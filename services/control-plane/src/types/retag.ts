@@ -1,6 +1,6 @@
 import { Fields } from '../arm/fields.ts'
 import type { ArmRequest } from '../arm/request.ts'
-import type { Plane } from '../plane.ts'
+import type { Plane } from './plane.ts'
 import type { Resource } from '../store/resources.ts'
 
 /** A PATCH that changes only tags; without tags nothing is written. */

@@ -11,13 +11,13 @@ import type {
   VmReport,
 } from '@strongroom/contract'
 import { ServiceError, systemClock, type Clock, type Logger } from '@strongroom/platform'
-import { SimulatedCarrier, type Carrier } from './carrier.ts'
-import { FleetClient } from './fleet-client.ts'
-import { findIdentity, keepIdentity, notJoined, type HostIdentity } from './host-identity.ts'
-import { OwnLease } from './lease.ts'
+import { SimulatedCarrier, type Carrier } from './guests/carrier.ts'
+import { FleetClient } from './membership/fleet-client.ts'
+import { findIdentity, keepIdentity, notJoined, type HostIdentity } from './membership/host-identity.ts'
+import { OwnLease } from './membership/lease.ts'
 
-export { SimulatedCarrier, type Carrier } from './carrier.ts'
-export { joinFleet } from './join.ts'
+export { SimulatedCarrier, type Carrier } from './guests/carrier.ts'
+export { joinFleet } from './membership/join.ts'
 
 /** Delay after a failed call, in milliseconds. */
 const retryMs = 500

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { BackupManifest, ImageRecord } from '@strongroom/contract'
 import { backupChunk } from '@strongroom/contract/backup-manifest'
 import { imageFiles } from '@strongroom/paravisor/expected'
-import { chunkDigests, sha256Of } from './chunks.ts'
+import { chunkDigests, sha256Of } from '../restores/chunks.ts'
 
 const besideImage = [
   ['boot.efi', imageFiles.boot],

@@ -3,7 +3,7 @@ import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { diskBlobHost, fixedVhdFooter, vhdFooterLength } from '@strongroom/contract'
 import { createHttpApp, ServiceError, type Logger } from '@strongroom/platform'
-import type { AccessGrants, BlobPart, OpenGrant } from './access-grants.ts'
+import type { AccessGrants, BlobPart, OpenGrant } from '../disks/stored/access-grants.ts'
 
 type HttpApp = ReturnType<typeof createHttpApp>
 

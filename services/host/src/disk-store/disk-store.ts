@@ -14,14 +14,14 @@ import { ServiceError } from '@strongroom/platform'
 import { makeEmpty } from '../disks/sparse.ts'
 import { findImage } from '../image/catalog.ts'
 import { diskInUse } from '../instances/data-disks.ts'
-import { describeFailure, notStopped } from '../instances/errors.ts'
-import { vmFiles } from '../instances/layout.ts'
+import { describeFailure, notStopped } from '../records/errors.ts'
+import { vmFiles } from '../records/layout.ts'
 import type { Host } from '../instances/host.ts'
-import { beginStep, endStep } from '../instances/record.ts'
+import { beginStep, endStep } from '../records/record.ts'
 import type { HostServices } from '../instances/services.ts'
 import { guestOf, ownerOfGuestState, rebindGuestState, type StateServices } from '@strongroom/paravisor'
 import { capacity } from '@strongroom/paravisor/guest-state'
-import { AccessGrants, type BlobPart } from './access-grants.ts'
+import { AccessGrants, type BlobPart } from '../disks/stored/access-grants.ts'
 import type { BlobFile } from './blob-app.ts'
 import { copyDisk, importFile, inspectDisk, takeUpload, type DiskFiles } from './make-disk.ts'
 import {
@@ -32,7 +32,7 @@ import {
   writeStored,
   type StoredFiles,
   type KeptRecord,
-} from './record.ts'
+} from '../disks/stored/record.ts'
 
 /** Disks that this host stores besides VMs' own: snapshots, images, and unattached disks. */
 export class DiskStore {

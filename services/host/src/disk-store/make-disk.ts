@@ -8,7 +8,7 @@ import { describeImage } from '../image/describe.ts'
 import { convertToRaw, detectFormat } from '../image/disk-format.ts'
 import { extraCertificate, takeDisk } from '../image/import.ts'
 import { qualify } from '../image/qualification.ts'
-import type { StoredFiles } from './record.ts'
+import type { StoredFiles } from '../disks/stored/record.ts'
 
 /** Where a disk is copied from. */
 export interface DiskFiles {

@@ -1,6 +1,6 @@
 import type { AnySpec, AttachedDisk } from '@strongroom/contract'
-import { requireAttachable } from '../disk-store/attachable.ts'
-import type { VmFiles } from '../instances/layout.ts'
+import { requireAttachable } from './stored/attachable.ts'
+import type { VmFiles } from '../records/layout.ts'
 
 /** What QEMU opens as a disk: a file passed to it, or an NBD export behind a unix socket, named `os` or `data`. */
 export type MachineDisk = string | { nbd: string }

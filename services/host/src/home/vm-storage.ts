@@ -3,13 +3,13 @@ import type { Duplex } from 'node:stream'
 import { join } from 'node:path'
 import type { CarriedDiskAnswer } from '@strongroom/contract'
 import { ServiceError, writeFileAtomically, type Logger } from '@strongroom/platform'
-import { isVmId } from '../instances/layout.ts'
+import { isVmId } from '../records/layout.ts'
 import { capacity } from '@strongroom/paravisor/guest-state'
 import type { CephStorage } from './ceph/ceph-storage.ts'
 import { elsewhere, isPooled } from './ceph/pooled-disks.ts'
-import { FileStorage } from './file-storage.ts'
-import { placementOver, type DataDisk, type VmDisk } from './storage-backend.ts'
-import { Turns } from './turns.ts'
+import { FileStorage } from './storage/file-storage.ts'
+import { placementOver, type DataDisk, type VmDisk } from './storage/storage-backend.ts'
+import { Turns } from './storage/turns.ts'
 
 interface Stored {
   /** The highest known one. */

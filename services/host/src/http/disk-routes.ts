@@ -1,7 +1,7 @@
 import type { FinishUpload, StoredDiskSpec } from '@strongroom/contract'
 import { diskAccessRequest, finishUpload, storedDiskSpec } from '@strongroom/contract/wires'
 import { ServiceError, type createHttpApp } from '@strongroom/platform'
-import { isVmId } from '../instances/layout.ts'
+import { isVmId } from '../records/layout.ts'
 import type { DiskStore } from '../disk-store/disk-store.ts'
 import { readBody, requireProvider } from './spec.ts'
 

@@ -16,8 +16,8 @@ import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { openPublisher, sealPublisherKey } from '../image/publisher.ts'
 import { loadRecipe, recipeSources } from '../image/recipe.ts'
 import { makeUpdate } from '../image/update.ts'
-import { describeFailure } from '../instances/errors.ts'
-import { beginStep, endStep } from '../instances/record.ts'
+import { describeFailure } from '../records/errors.ts'
+import { beginStep, endStep } from '../records/record.ts'
 
 export interface BuildsOptions {
   cacheDir: string

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHttpApp, createLogger, run, type FastifyInstance } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { challengeRoutes } from '../network/challenges/challenge-routes.ts'
+import { challengeRoutes } from '../network/challenge-routes.ts'
 import { QuoteChallenges } from '../network/challenges/quote-challenges.ts'
 import { recipesDirectory } from './recipe.ts'
 

@@ -14,8 +14,8 @@ import {
   otherDidNotComeUp,
   settingsRefused,
   startedAgain,
-} from './errors.ts'
-import type { InstanceRecord } from './record.ts'
+} from '../records/errors.ts'
+import type { InstanceRecord } from '../records/record.ts'
 
 /**
  * What follows a failed boot: an automatic retry, or the final error.

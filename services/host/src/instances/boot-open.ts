@@ -5,9 +5,9 @@ import { openGuest, type OpenedGuest, openStateless, type OpenedStateless, rewra
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '@strongroom/paravisor/expected'
 import type { BootPlan, BootRequest } from './boot-plan.ts'
-import type { VmFiles } from './layout.ts'
+import type { VmFiles } from '../records/layout.ts'
 import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
-import type { InstanceRecord } from './record.ts'
+import type { InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
 
 /** What a boot is powered on with, depending on whether the VM is confidential and keeps its guest state. */

@@ -5,9 +5,9 @@ import type { CommandQueue } from '../network/command-queue.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
 import { machineOf } from '../qemu/machine-shape.ts'
-import { makeRuntime, sweepRuntime, type Runtime, type VmFiles } from './layout.ts'
+import { makeRuntime, sweepRuntime, type Runtime, type VmFiles } from '../records/layout.ts'
 import { imageOfVm } from './provision.ts'
-import type { InstanceRecord } from './record.ts'
+import type { InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
 
 export interface BootRequest {

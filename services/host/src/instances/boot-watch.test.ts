@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { awaitBoot } from './boot-watch.ts'
-import { diskDidNotUnlock } from './errors.ts'
+import { diskDidNotUnlock } from '../records/errors.ts'
 
 const never = new Promise<never>(() => {})
 const waiting = {

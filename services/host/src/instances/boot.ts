@@ -16,7 +16,7 @@ import { planBoot, type BootPlan, type BootRequest } from './boot-plan.ts'
 import { serveGuest, type Endpoint } from './boot-serve.ts'
 import { DiskDoors } from '../disks/disk-doors.ts'
 import { disksAtBoot } from './data-disks.ts'
-import type { InstanceRecord } from './record.ts'
+import type { InstanceRecord } from '../records/record.ts'
 
 export { rewrapGuestState } from './boot-open.ts'
 export type { BootRequest } from './boot-plan.ts'

@@ -6,8 +6,8 @@ import { createLogger, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { exampleSpec } from '@strongroom/paravisor/testing'
 import { adoptConverted, convertInstance, type ConversionRequest } from './conversion.ts'
-import { vmFiles, type VmFiles } from './layout.ts'
-import { newRecord, type InstanceRecord } from './record.ts'
+import { vmFiles, type VmFiles } from '../records/layout.ts'
+import { newRecord, type InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
 
 const fakes = vi.hoisted(() => ({ convert: vi.fn(), retired: vi.fn() }))

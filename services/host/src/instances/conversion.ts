@@ -4,9 +4,9 @@ import { ServiceError } from '@strongroom/platform'
 import { convertGuest, wrappingKeyOf } from '@strongroom/paravisor'
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '@strongroom/paravisor/expected'
-import type { VmFiles } from './layout.ts'
+import type { VmFiles } from '../records/layout.ts'
 import { imageOfVm } from './provision.ts'
-import type { InstanceRecord } from './record.ts'
+import type { InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
 
 export interface ConversionRequest {

@@ -5,9 +5,9 @@ import type { Acceleration } from '../qemu/arguments.ts'
 import type { GuestConsole } from '../qemu/serial-log.ts'
 import type { Booted } from './boot.ts'
 import type { Deferred } from './deferred.ts'
-import { notReady } from './errors.ts'
-import type { VmFiles } from './layout.ts'
-import type { InstanceRecord } from './record.ts'
+import { notReady } from '../records/errors.ts'
+import type { VmFiles } from '../records/layout.ts'
+import type { InstanceRecord } from '../records/record.ts'
 
 /** A VM's current boot, in progress or completed. */
 export interface Current {

@@ -5,7 +5,7 @@ import type { DiskPlace, OpenDisk } from '../disks/disk-driver.ts'
 import type { DiskDoors } from '../disks/disk-doors.ts'
 import type { RunningGuest } from '../qemu/running-guest.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
-import type { InstanceRecord } from './record.ts'
+import type { InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
 
 const same = (a: AttachedDisk) => (b: AttachedDisk) => a.lun === b.lun && a.disk === b.disk

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { isOrdinary, type AnySpec, type AttachedDisk, type InstanceStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { diskInUse } from './data-disks.ts'
-import { notFound } from './errors.ts'
+import { notFound } from '../records/errors.ts'
 import { Instance } from './instance.ts'
 import type { HostServices } from './services.ts'
 

@@ -8,7 +8,7 @@ import type { GuestEnd } from '../qemu/vm-process.ts'
 import { exampleSpec, exchanged } from '@strongroom/paravisor/testing'
 import type { BootRequest, Booted } from './boot.ts'
 import { deferred } from './deferred.ts'
-import { InstanceStore } from './instance-store.ts'
+import { InstanceStore } from '../records/instance-store.ts'
 import { Host } from './host.ts'
 import type { HostServices } from './services.ts'
 

@@ -14,7 +14,7 @@ import {
 } from '@strongroom/paravisor/expected'
 import type { PoweredState } from '@strongroom/paravisor'
 import { manufactureTpm, readIdentity, startSwtpm, stopSwtpm, TpmDirectory } from '@strongroom/paravisor/tpm'
-import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
+import { makeRuntime, sweepRuntime, type VmFiles } from '../records/layout.ts'
 import { OrdinaryState } from './ordinary-state.ts'
 
 /** Creates disk, UEFI variables and optionally vTPM of a VM that is not confidential. Nothing is sealed. */

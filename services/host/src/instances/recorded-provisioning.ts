@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
-import { describeFailure } from './errors.ts'
-import type { VmFiles } from './layout.ts'
+import { describeFailure } from '../records/errors.ts'
+import type { VmFiles } from '../records/layout.ts'
 import { provision } from './provision.ts'
-import { beginStep, endStep } from './record.ts'
+import { beginStep, endStep } from '../records/record.ts'
 import type { RecordedWork } from './recorded-work.ts'
 import type { HostServices } from './services.ts'
 

@@ -1,7 +1,7 @@
 import type { PowerState } from '@strongroom/contract'
 import type { Logger } from '@strongroom/platform'
-import { beingDeleted, describeFailure, notProvisioned, notStopped } from './errors.ts'
-import { beginStep, endStep, setPower, type InstanceRecord } from './record.ts'
+import { beingDeleted, describeFailure, notProvisioned, notStopped } from '../records/errors.ts'
+import { beginStep, endStep, setPower, type InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
 
 /** A VM's stored record, and its work, one piece at a time. */

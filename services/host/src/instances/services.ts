@@ -1,14 +1,14 @@
 import type { InstallationAuthority, ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
-import type { Restores } from '../backup/restores.ts'
-import type { AccessGrants } from '../disk-store/access-grants.ts'
+import type { Restores } from '../restores/restores.ts'
+import type { AccessGrants } from '../disks/stored/access-grants.ts'
 import type { ProbeResult } from '../qemu/probe.ts'
 import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import type { AttestedDocuments } from '../network/attested-document.ts'
 import type { PlannedEvents } from '../network/scheduled-events.ts'
 import type { ImageStatements } from '../image/image-statements.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
-import type { InstanceStore } from './instance-store.ts'
+import type { InstanceStore } from '../records/instance-store.ts'
 
 /** Where VMs' records are stored. */
 export type InstanceRecords = Pick<InstanceStore, 'list' | 'save' | 'saveEvidence' | 'evidence' | 'remove'>

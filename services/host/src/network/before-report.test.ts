@@ -4,8 +4,8 @@ import { createServer, connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startGuestProxy } from './guest-proxy.ts'
-import { spec, TestEndpoints } from './test-endpoints.ts'
+import { startGuestProxy } from './doors/guest-proxy.ts'
+import { spec, TestEndpoints } from './testing/test-endpoints.ts'
 
 /**
  * A host’s own disk, sealed to a VM's vTPM, runs in it until its report is refused. This is what its programs can reach

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AnySpec } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
-
-/** Where cloud-init's NoCloud data source looks: given by the machine's serial number (see qemu/arguments.ts). */
-export const cloudInitPath = '/metadata/strongroom/cloud-init'
+import { cloudInitPath } from '../qemu/guest-network.ts'
 
 /**
  * NoCloud's files for an image with cloud-init. Served until the guest has reported: they require no header against

@@ -7,7 +7,7 @@ import { parseReportWithoutTpm } from '@strongroom/paravisor'
 import { commandLines, parseResult } from './command-routes.ts'
 import { CommandQueue } from './command-queue.ts'
 import { provisioningLines } from './provisioning.ts'
-import { TestEndpoints } from './test-endpoints.ts'
+import { TestEndpoints } from './testing/test-endpoints.ts'
 
 const id = '0f2a9f3e-0000-4000-8000-00000000aaaa'
 const command = { id, script: 'id\n', parameters: [{ name: 'X', value: 'a\nid b' }], timeoutSeconds: 60 }

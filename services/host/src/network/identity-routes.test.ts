@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { spec, tenantId, TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
+import { spec, tenantId, TestEndpoints, type Answer, type Call } from './testing/test-endpoints.ts'
 
 let endpoints: TestEndpoints
 beforeAll(async () => void (endpoints = await TestEndpoints.open()), 60_000)

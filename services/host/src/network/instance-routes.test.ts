@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metadataVersions } from './metadata/metadata-versions.ts'
-import { spec, TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
+import { spec, TestEndpoints, type Answer, type Call } from './testing/test-endpoints.ts'
 
 let endpoints: TestEndpoints
 beforeAll(async () => void (endpoints = await TestEndpoints.open()), 60_000)

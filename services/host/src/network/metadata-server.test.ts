@@ -1,7 +1,7 @@
 import { descriptionPath, guestWire, reportPath } from '@strongroom/contract/wires'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
+import { TestEndpoints, type Answer, type Call } from './testing/test-endpoints.ts'
 
 let endpoints: TestEndpoints
 beforeAll(async () => void (endpoints = await TestEndpoints.open()), 60_000)

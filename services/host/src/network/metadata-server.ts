@@ -15,7 +15,7 @@ import {
   type WireClient,
 } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
-import { intelRoutes } from '../http/collateral-routes.ts'
+import { intelRoutes } from '../collateral/collateral-routes.ts'
 import {
   type ReportOnUserData,
   parseBootNumber,
@@ -25,8 +25,9 @@ import {
 } from '@strongroom/paravisor'
 import { certifyAttestationKey } from '@strongroom/paravisor/tpm'
 import type { AttestedDocuments } from './attested-document.ts'
-import { cloudInitPath, cloudInitRoutes } from './cloud-init.ts'
-import { challengeRoutes } from './challenges/challenge-routes.ts'
+import { cloudInitPath } from '../qemu/guest-network.ts'
+import { cloudInitRoutes } from './cloud-init.ts'
+import { challengeRoutes } from './challenge-routes.ts'
 import { commandRoutes } from './command-routes.ts'
 import { CommandQueue } from './command-queue.ts'
 import { parseGuestHealth } from './guest-health.ts'

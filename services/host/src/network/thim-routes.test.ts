@@ -3,7 +3,7 @@ import { attestationKeyUsage } from '@strongroom/contract'
 import { parseTdxQuote, toHex } from '@strongroom/evidence'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { testSilicon } from '../testing.ts'
-import { akSpki, spec, TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
+import { akSpki, spec, TestEndpoints, type Answer, type Call } from './testing/test-endpoints.ts'
 
 let endpoints: TestEndpoints
 beforeAll(async () => void (endpoints = await TestEndpoints.open()), 240_000)

@@ -1,8 +1,7 @@
 import type { GuestInterface } from '@strongroom/contract'
 import type { MachineDisk } from '../disks/disk-driver.ts'
-import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
-import { networkArgument, guestAddresses, type Doors } from './guest-network.ts'
+import { cloudInitPath, networkArgument, guestAddresses, type Doors } from './guest-network.ts'
 import { controlArguments } from './descriptors.ts'
 import { nbdArguments, scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 

@@ -17,6 +17,9 @@ export interface Doors {
 /** Addresses of the endpoints inside the guest. Link-local, so that no tenant's network contains them. */
 export const guestAddresses = { metadata: '169.254.169.254', services: '169.254.169.253', proxyPort: 3128 } as const
 
+/** Where cloud-init's NoCloud data source looks at the metadata endpoint: given by the machine's serial number (see arguments.ts). */
+export const cloudInitPath = '/metadata/strongroom/cloud-init'
+
 /** What DHCP gives the network's only host, where its SSH listens. */
 const guest = '169.254.100.2'
 

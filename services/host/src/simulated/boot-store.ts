@@ -1,7 +1,7 @@
 import type { AnyBootEvidence } from '@strongroom/contract'
 import type { Migration, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import type { InstanceRecord } from '../instances/record.ts'
+import type { InstanceRecord } from '../records/record.ts'
 
 interface Tables {
   simulated_boot: { vm_id: string; identity: string; evidence: string | null }

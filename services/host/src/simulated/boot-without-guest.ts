@@ -5,7 +5,7 @@ import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/con
 import { parsePe, parseVariableStore, settingsRegister } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import { imageFiles, expectedSettings, measuredCode } from '@strongroom/paravisor/expected'
-import { makeRuntime, sweepRuntime, type VmFiles } from '../instances/layout.ts'
+import { makeRuntime, sweepRuntime, type VmFiles } from '../records/layout.ts'
 import type { HostServices } from '../instances/services.ts'
 import {
   type BootReport,

@@ -1,7 +1,7 @@
 import { access, mkdir, rm } from 'node:fs/promises'
 import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { makeRuntime, sweepRuntime, vmFiles, type VmFiles } from '../instances/layout.ts'
+import { makeRuntime, sweepRuntime, vmFiles, type VmFiles } from '../records/layout.ts'
 import { makeGuest, readCustomerKey, wrappingKeyOf } from '@strongroom/paravisor'
 import type { HostServices } from '../instances/services.ts'
 import type { Identity, SimulatedBootStore } from './boot-store.ts'

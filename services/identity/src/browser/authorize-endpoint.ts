@@ -1,11 +1,10 @@
 import { signInErrors, type SignInCode } from '@strongroom/contract/errors'
 import { forwardPrefix, loginHost } from '@strongroom/contract'
 import type { Clock, FastifyInstance, FastifyReply, FastifyRequest } from '@strongroom/platform'
-import { formOf, optional, required } from '../form.ts'
-import { OAuthError } from '../oauth-error.ts'
+import { formOf, optional, required } from '../oauth/form.ts'
+import { OAuthError, unknownTenant } from '../oauth/oauth-error.ts'
 import type { SinglePageApp } from './single-page-apps.ts'
 import type { SignIns } from './sign-ins.ts'
-import { unknownTenant } from '../token-endpoint.ts'
 
 interface Options {
   apps: readonly SinglePageApp[]

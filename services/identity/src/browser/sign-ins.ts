@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '@strongroom/platform'
-import { OAuthError } from '../oauth-error.ts'
+import { OAuthError } from '../oauth/oauth-error.ts'
 import { ShortLived } from './short-lived.ts'
 
 /** From the owner's shell to the browser. */

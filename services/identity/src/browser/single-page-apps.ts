@@ -1,6 +1,6 @@
 import { portalClient, portalHost, portalRedirectPath } from '@strongroom/contract'
 import type { FastifyInstance, FastifyRequest } from '@strongroom/platform'
-import { OAuthError } from '../oauth-error.ts'
+import { OAuthError } from '../oauth/oauth-error.ts'
 
 /** An app registration of Entra's platform "single-page application": no secret, exact redirect addresses, PKCE. */
 export interface SinglePageApp {

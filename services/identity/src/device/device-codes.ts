@@ -1,9 +1,9 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { countOf, ServiceError, type Clock, type Store } from '@strongroom/platform'
-import { normaliseAudience } from '../audience.ts'
+import { normaliseAudience } from '../oauth/audience.ts'
 import { grantedTo, type Granted } from './granted.ts'
-import { busy, OAuthError } from '../oauth-error.ts'
-import { tables, type DeviceCodeRow, type RefreshTokenRow } from '../store.ts'
+import { busy, OAuthError } from '../oauth/oauth-error.ts'
+import { tables, type DeviceCodeRow, type RefreshTokenRow } from '../directory/store.ts'
 
 const codeSeconds = 900
 const refreshHours = 90 * 24

@@ -8,7 +8,7 @@ import {
   vaultAudience,
   vaultResource,
 } from '@strongroom/contract'
-import { audienceOfScope, normaliseAudience } from '../audience.ts'
+import { audienceOfScope, normaliseAudience } from '../oauth/audience.ts'
 
 /** The services that a client of Azure calls after one sign-in; none of them is internal to the installation. */
 const everyService: readonly string[] = [

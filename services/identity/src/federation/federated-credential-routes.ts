@@ -1,10 +1,10 @@
 import type { FederatedCredential, FederatedCredentials } from '@strongroom/contract'
 import { federatedCredentialName, federatedCredentialRequest } from '@strongroom/contract/wires'
 import { ServiceError, type FastifyInstance, type FastifyRequest, type TokenVerifier } from '@strongroom/platform'
-import type { Credentials } from '../credentials.ts'
-import { identityBearer, readBody, requirePrincipal } from '../managed-identity-routes.ts'
-import type { Principals } from '../principals.ts'
-import type { FederatedCredentialRow } from '../store.ts'
+import type { Credentials } from '../directory/credentials.ts'
+import { identityBearer, readBody, requirePrincipal } from '../managed-identity/managed-identity-routes.ts'
+import type { Principals } from '../directory/principals.ts'
+import type { FederatedCredentialRow } from '../directory/store.ts'
 
 /** Whose tokens sign in as user-assigned identities. The control plane writes it, on behalf of callers who may write the identity. */
 export function addFederatedCredentials(

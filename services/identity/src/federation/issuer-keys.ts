@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { ConcurrencyLimit, exchange, isPublicAddress, type Clock } from '@strongroom/platform'
 import type { JWK } from 'jose'
-import { busy } from '../oauth-error.ts'
+import { busy } from '../oauth/oauth-error.ts'
 
 const keepMs = 15 * 60_000
 /** A missing key may be new: its issuer is asked again, but no more often than this. The same applies after a failure. */

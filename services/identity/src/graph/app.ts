@@ -1,6 +1,6 @@
 import { domain, graphHost } from '@strongroom/contract'
 import { createHttpApp, requireBearer, ServiceError, type FastifyInstance } from '@strongroom/platform'
-import { userName } from '../tokens.ts'
+import { userName } from '../tokens/tokens.ts'
 import { addApplications } from './applications.ts'
 import { addDirectoryObjects } from './directory-objects.ts'
 import type { GraphOptions } from './directory.ts'

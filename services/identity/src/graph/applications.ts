@@ -1,6 +1,6 @@
 import type { FastifyInstance } from '@strongroom/platform'
-import type { CertificateRow, FederatedCredentialRow } from '../store.ts'
-import type { Principal } from '../principals.ts'
+import type { CertificateRow, FederatedCredentialRow } from '../directory/store.ts'
+import type { Principal } from '../directory/principals.ts'
 import {
   assertRemovable,
   fits,

@@ -1,8 +1,8 @@
 import { principals as platformPrincipals } from '@strongroom/contract'
 import { ServiceError, type FastifyRequest, type Logger, type TokenVerifier } from '@strongroom/platform'
-import type { Credentials } from '../credentials.ts'
-import type { Directory } from '../directory.ts'
-import type { Principal, Principals } from '../principals.ts'
+import type { Credentials } from '../directory/credentials.ts'
+import type { Directory } from '../directory/directory.ts'
+import type { Principal, Principals } from '../directory/principals.ts'
 
 export interface GraphOptions {
   logger: Logger

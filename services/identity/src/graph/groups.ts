@@ -1,5 +1,5 @@
 import type { FastifyInstance } from '@strongroom/platform'
-import type { Group } from '../directory.ts'
+import type { Group } from '../directory/directory.ts'
 import { fits, invalid, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
 import { directoryObjects } from './directory-objects.ts'
 import { groupView } from './views.ts'

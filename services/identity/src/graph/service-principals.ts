@@ -1,5 +1,5 @@
 import type { FastifyInstance } from '@strongroom/platform'
-import type { Principal } from '../principals.ts'
+import type { Principal } from '../directory/principals.ts'
 import { assertRemovable, fits, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
 import { servicePrincipalView } from './views.ts'
 

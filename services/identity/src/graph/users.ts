@@ -1,6 +1,6 @@
 import { domain } from '@strongroom/contract'
 import type { FastifyInstance } from '@strongroom/platform'
-import type { User } from '../directory.ts'
+import type { User } from '../directory/directory.ts'
 import { fits, invalid, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
 import { userView } from './views.ts'
 

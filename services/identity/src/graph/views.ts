@@ -1,5 +1,5 @@
-import type { Group, User } from '../directory.ts'
-import type { Principal } from '../principals.ts'
+import type { Group, User } from '../directory/directory.ts'
+import type { Principal } from '../directory/principals.ts'
 
 /** Directory objects as Graph shows them; clients tell their kind by `@odata.type`. */
 export const userView = (user: User): Record<string, unknown> => ({

@@ -12,7 +12,8 @@ export const evidence: Section = {
   id: 'evidence',
   title: 'Members of the evidence of a boot',
   about:
-    '`BootEvidence`, `StatelessBootEvidence` and what is in them (`packages/contract/src/boot-evidence.ts`), as CLI and portal read them.',
+    '`BootEvidence`, `StatelessBootEvidence` and what is in them (`packages/contract/src/wires/host/boot-evidence.ts`), ' +
+    'as CLI and portal read them.',
   rows: [
     authenticated(
       'processor’s key, under a pinned root',

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { measured, harmless, refused, type Attack } from '../attack.ts'
+import { measured, harmless, refused, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import { runProgram } from '../host/programs.ts'
 import { efiProgram } from '../payload/efi-program.ts'
-import { markingUnit } from '../payload/mark.ts'
+import { markingUnit } from '../host/mark.ts'
 import { signWithStrangersKey } from '../payload/signing.ts'
 
 export const bootFile = 'EFI/BOOT/BOOTX64.EFI'

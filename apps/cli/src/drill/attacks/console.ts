@@ -1,4 +1,4 @@
-import { harmless, measured, type Attack } from '../attack.ts'
+import { harmless, measured, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
 

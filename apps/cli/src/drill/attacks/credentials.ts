@@ -1,7 +1,7 @@
-import { harmless, measured, type Attack } from '../attack.ts'
+import { harmless, measured, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
-import { makeMark, markingUnit, unitShell } from '../payload/mark.ts'
+import { makeMark, markingUnit, unitShell } from '../host/mark.ts'
 
 /** Names in systemd 257 that accept a value and run nothing (systemd.system-credentials(7), and ImportCredential= of its units). */
 // prettier-ignore

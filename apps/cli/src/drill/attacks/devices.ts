@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { parsePe } from '@strongroom/evidence/expected'
-import { harmless, measured, refused, type Attack } from '../attack.ts'
+import { harmless, measured, refused, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import { acpiTable } from '../payload/acpi-table.ts'
 import { cpio } from '../payload/cpio.ts'

@@ -1,4 +1,4 @@
-import { harmless, refused, type Attack, type Ending } from '../attack.ts'
+import { harmless, refused, type Attack, type Ending } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import { partitionTypes, readTable } from '../host/partitions.ts'
 import { hasLuks2, rewriteLuks2, type Luks2Metadata } from '../payload/luks2.ts'

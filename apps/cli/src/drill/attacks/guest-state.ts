@@ -1,6 +1,6 @@
 import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { refused, type Attack } from '../attack.ts'
+import { refused, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import { editDatabase } from '../host/vm-record.ts'
 import { runProgram } from '../host/programs.ts'

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { harmless, noticed, refused, type Attack } from '../attack.ts'
+import { harmless, noticed, refused, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import { MetadataLiar, type Provisioning } from '../host/metadata-liar.ts'
 import type { Observation } from '../host/observation.ts'

@@ -1,6 +1,6 @@
 import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { harmless, measured, type Attack } from '../attack.ts'
+import { harmless, measured, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import { partitionTypes, readTable, writeTable, type TablePartition } from '../host/partitions.ts'
 import { runProgram } from '../host/programs.ts'

@@ -1,6 +1,6 @@
 import type { BootEvidence, ErrorDetail } from '@strongroom/contract'
 import { fetchEvidence } from '../../commands/vm/trust.ts'
-import { refused, type Attack } from '../attack.ts'
+import { refused, type Attack } from './attack.ts'
 import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
 import { attackersKey } from './metadata.ts'

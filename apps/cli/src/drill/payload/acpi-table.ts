@@ -1,4 +1,4 @@
-import type { Mark } from './mark.ts'
+import type { Mark } from '../host/mark.ts'
 
 const name = (text: string): Buffer => Buffer.from(text.padEnd(4, '_'), 'latin1')
 /** A package length of two bytes (ACPI 6.5 section 20.2.4). */

@@ -1,4 +1,4 @@
-import type { Mark } from './mark.ts'
+import type { Mark } from '../host/mark.ts'
 
 export const efiSubsystems = { application: 10, bootServiceDriver: 11 } as const
 

@@ -1,4 +1,4 @@
-import type { Mark } from './mark.ts'
+import type { Mark } from '../host/mark.ts'
 
 const base = 0x400000
 const headerBytes = 64 + 56

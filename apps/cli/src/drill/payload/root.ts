@@ -1,7 +1,7 @@
 import { open, rm, writeFile } from 'node:fs/promises'
 import { runProgram } from '../host/programs.ts'
 import { partitionTypes, readTable } from '../host/partitions.ts'
-import { markingUnit, type Mark } from './mark.ts'
+import { markingUnit, type Mark } from '../host/mark.ts'
 
 const block = 1024 ** 2
 

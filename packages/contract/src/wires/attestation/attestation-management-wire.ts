@@ -1,6 +1,6 @@
-import { attestationManagementAudience } from '../../attestation-management.ts'
+import { attestationManagementAudience } from '../../names/names.ts'
 import { anyText, object } from '../../shape/index.ts'
-import type { Wire } from '../wire.ts'
+import type { Wire } from '../elements/wire.ts'
 import { attestationProviderDefinition, attestationProviderMove, attestationProviderRecord } from './providers.ts'
 
 const one = '/providers/:region/:name'

@@ -1,4 +1,4 @@
-import type { Wire } from '../wire.ts'
+import type { Wire } from '../elements/wire.ts'
 import { collateralBundle, collateralImport, collateralStatus } from './collateral.ts'
 import { decisionBundle, decisionList, decisionView } from './decisions.ts'
 

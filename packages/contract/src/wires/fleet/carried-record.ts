@@ -1,5 +1,5 @@
 import { flag, named, object, oneOf, optional, type TypeOf } from '../../shape/index.ts'
-import { keyIdentifier, port, registers, sha256 } from '../host/names.ts'
+import { keyIdentifier, port, registers, sha256 } from '../elements/names.ts'
 import { attachedDisks } from '../host/requests.ts'
 import { launched, notices, provisioning } from '../host/status.ts'
 import { base64 } from '../host/vm.ts'

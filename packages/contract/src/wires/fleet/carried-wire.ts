@@ -14,10 +14,10 @@ import {
   upTo,
   type TypeOf,
 } from '../../shape/index.ts'
-import { line, lowerCaseGuid, ownId, registers, sha256 as digest, tee, vmId } from '../host/names.ts'
+import { line, lowerCaseGuid, ownId, registers, sha256 as digest, tee, vmId } from '../elements/names.ts'
 import { instanceStatus } from '../host/status.ts'
 import { carriedRecord } from './carried-record.ts'
-import type { WireOperation } from '../wire.ts'
+import type { WireOperation } from '../elements/wire.ts'
 
 /** Of the Upgrade header. */
 export const fleetStream = 'strongroom-fleet'

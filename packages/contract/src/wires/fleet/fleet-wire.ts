@@ -1,4 +1,4 @@
-import { fleetHost, hostNameForm } from '../../names.ts'
+import { fleetHost, hostNameForm } from '../../names/names.ts'
 import {
   anyObject,
   anyText,
@@ -12,10 +12,10 @@ import {
   upTo,
   type TypeOf,
 } from '../../shape/index.ts'
-import { vmId } from '../host/names.ts'
+import { vmId } from '../elements/names.ts'
 import { attachedDisks } from '../host/requests.ts'
 import { anySpec } from '../host/vm.ts'
-import type { Wire } from '../wire.ts'
+import type { Wire } from '../elements/wire.ts'
 import { carriedRecord } from './carried-record.ts'
 import { carriedOperations } from './carried-wire.ts'
 

@@ -1,6 +1,6 @@
 import { anyObject, anyText, chosen, integer, named, object, text, upTo, type TypeOf } from '../../shape/index.ts'
-import { freshQuote } from '../host/fresh-quote.ts'
-import type { Wire } from '../wire.ts'
+import { freshQuote } from './fresh-quote.ts'
+import type { Wire } from '../elements/wire.ts'
 import { healthReport } from './health.ts'
 
 /** Of at most 4 KiB, as Azure's agent sends of each stream. */

@@ -1,4 +1,4 @@
-import type { SnpEvidence, TdxEvidence } from '../../boot-evidence.ts'
+import type { SnpEvidence, TdxEvidence } from './boot-evidence.ts'
 import {
   anyObject,
   anyText,
@@ -17,9 +17,9 @@ import {
   type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
-import { errorDetail, steps } from '../answers.ts'
+import { errorDetail, steps } from '../elements/answers.ts'
 import { imageRecord } from './images.ts'
-import { keptEncryption, line, tee, vmId } from './names.ts'
+import { keptEncryption, line, tee, vmId } from '../elements/names.ts'
 
 const hex64 = text(/^[0-9a-f]{64}$/, 'SHA-256 in hexadecimal')
 const base64url = (most: number): ReturnType<typeof upTo> => upTo(most, 'base64url without padding', /^[A-Za-z0-9_-]+$/)

@@ -12,9 +12,9 @@ import {
   count,
   type TypeOf,
 } from '../../shape/index.ts'
-import { errorDetail, steps } from '../answers.ts'
+import { errorDetail, steps } from '../elements/answers.ts'
 import { imageRecord } from './images.ts'
-import { attestationProvider, encryption, keyIdentifier, line, tee, vmId } from './names.ts'
+import { attestationProvider, encryption, keyIdentifier, line, tee, vmId } from '../elements/names.ts'
 
 const guestIdentity = named(
   'GuestIdentity',

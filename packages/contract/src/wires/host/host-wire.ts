@@ -1,11 +1,10 @@
-import { imageVariants } from '../../host.ts'
-import { hostAudience } from '../../names.ts'
+import { hostAudience, imageVariants } from '../../names/names.ts'
 import { anyText } from '../../shape/index.ts'
-import { valueOf } from '../answers.ts'
-import type { Wire, WireOperation } from '../wire.ts'
+import { valueOf } from '../elements/answers.ts'
+import type { Wire, WireOperation } from '../elements/wire.ts'
 import { backupRequest, backupStatus, restoreKey, restoreOffer } from './backups.ts'
 import { diskAccess, diskAccessRequest, finishUpload, storedDiskSpec, storedDiskStatus } from './disks.ts'
-import { freshQuote, quoteChallenge } from './fresh-quote.ts'
+import { freshQuote, quoteChallenge } from '../guest/fresh-quote.ts'
 import {
   firmwareListDocument,
   imageBuildStatus,

@@ -1,6 +1,6 @@
 import { anyText, count, flag, list, named, object, oneOf, optional, type TypeOf } from '../../shape/index.ts'
-import { errorDetail, steps } from '../answers.ts'
-import { encryption } from './names.ts'
+import { errorDetail, steps } from '../elements/answers.ts'
+import { encryption } from '../elements/names.ts'
 
 export const imageRecord = named(
   'ImageRecord',

@@ -1,5 +1,5 @@
 import { flag, integer, list, named, object, oneOf, optional, text, upTo, type TypeOf } from '../../shape/index.ts'
-import { keyIdentifier, line, lowerCaseGuid, tee, vmId } from './names.ts'
+import { keyIdentifier, line, lowerCaseGuid, tee, vmId } from '../elements/names.ts'
 import {
   anySpec,
   base64,

@@ -1,4 +1,4 @@
-import type { AnyBootEvidence } from '../../boot-evidence.ts'
+import type { AnyBootEvidence } from './boot-evidence.ts'
 import {
   anyObject,
   count,
@@ -12,9 +12,9 @@ import {
   type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
-import { errorDetail, steps } from '../answers.ts'
+import { errorDetail, steps } from '../elements/answers.ts'
 import { healthMembers } from '../guest/health.ts'
-import { bootNumber, keyIdentifier, line, ownId, port, remark, time, vmId } from './names.ts'
+import { bootNumber, keyIdentifier, line, ownId, port, remark, time, vmId } from '../elements/names.ts'
 import { attachedDisks } from './requests.ts'
 import { anySpec } from './vm.ts'
 

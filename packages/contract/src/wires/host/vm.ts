@@ -17,7 +17,16 @@ import {
   type TypeOf,
 } from '../../shape/index.ts'
 import { signedManifest } from './backups.ts'
-import { attestationProvider, encryption, keptEncryption, keyIdentifier, line, resourceId, tee, vmId } from './names.ts'
+import {
+  attestationProvider,
+  encryption,
+  keptEncryption,
+  keyIdentifier,
+  line,
+  resourceId,
+  tee,
+  vmId,
+} from '../elements/names.ts'
 
 /** temporaryGiB: of the disk that is empty at every start, and gone once the VM is off; absent for none. */
 export const size = named(

@@ -1,5 +1,5 @@
-import { identityAudience } from '../../guest-metadata.ts'
-import type { Wire } from '../wire.ts'
+import { identityAudience } from '../../names/names.ts'
+import type { Wire } from '../elements/wire.ts'
 import {
   federatedCredential,
   federatedCredentialName,

@@ -13,7 +13,7 @@ import {
   upTo,
   type TypeOf,
 } from '../../shape/index.ts'
-import { tee } from '../host/names.ts'
+import { tee } from '../elements/names.ts'
 import { powerState } from '../host/status.ts'
 
 export const hostDefinition = named(

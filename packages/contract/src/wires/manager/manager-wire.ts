@@ -1,6 +1,6 @@
-import { managementHost } from '../../names.ts'
+import { managementHost } from '../../names/names.ts'
 import { anyText, named, object } from '../../shape/index.ts'
-import { valueOf } from '../answers.ts'
+import { valueOf } from '../elements/answers.ts'
 import {
   firmwareListDocument,
   imageBuildStatus,
@@ -17,7 +17,7 @@ import {
   signedVariableRequest,
 } from '../host/requests.ts'
 import { variant } from '../host/host-wire.ts'
-import type { Wire, WireOperation } from '../wire.ts'
+import type { Wire, WireOperation } from '../elements/wire.ts'
 import { accessQuestion, vaultAccess } from './access.ts'
 import { priceList } from './billing.ts'
 import { accessAnswer, addedHost, drainRequest, hostDefinition, hostView, shownHost } from './hosts.ts'

@@ -12,7 +12,7 @@ import {
   upTo,
   type TypeOf,
 } from '../../shape/index.ts'
-import type { Wire } from '../wire.ts'
+import type { Wire } from '../elements/wire.ts'
 
 /** The body of an operation without input. */
 export const nothingSaid = object({})

@@ -15,7 +15,7 @@ import {
   type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
-import type { Wire } from '../wire.ts'
+import type { Wire } from '../elements/wire.ts'
 import { nothingSaid } from './owner-socket-wire.ts'
 
 const faultKind = oneOf(

@@ -1,7 +1,7 @@
-import { vaultManagementAudience } from '../../names.ts'
+import { vaultManagementAudience } from '../../names/names.ts'
 import { anyObject, named } from '../../shape/index.ts'
-import { valueOf } from '../answers.ts'
-import type { Wire, WireOperation } from '../wire.ts'
+import { valueOf } from '../elements/answers.ts'
+import type { Wire, WireOperation } from '../elements/wire.ts'
 import { deletedManagedHsmRecord, managedHsmDefinition, managedHsmRecord } from './managed-hsm.ts'
 import { deletedVaultRecord, nameAvailability, vaultChange, vaultRecord, vmFirmware } from './vault.ts'
 

@@ -1,6 +1,6 @@
 import { anyText, count, integer, named, object, optional, text, type TypeOf } from '../../shape/index.ts'
-import { quoteChallenge } from '../host/fresh-quote.ts'
-import type { Wire } from '../wire.ts'
+import { quoteChallenge } from '../guest/fresh-quote.ts'
+import type { Wire } from '../elements/wire.ts'
 
 /** `target`: a token of an attestation provider named by the key's release policy. */
 export const guestStateGenerationRequest = named(

@@ -13,7 +13,7 @@ import {
   type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
-import { firmwareUpdates } from '../host/names.ts'
+import { firmwareUpdates } from '../elements/names.ts'
 
 /** Which firmware a VM's owner allows, from the installation's signed list (docs/design/0020-firmware-updates.md). */
 export const vmFirmware = named('VmFirmware', object({ updates: oneOf(...firmwareUpdates) }))

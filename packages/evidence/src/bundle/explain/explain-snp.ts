@@ -2,7 +2,7 @@ import { productOfCpu } from '../../snp/products.ts'
 import type { SnpReport } from '../../snp/report.ts'
 import { decodeTcb, describeTcb } from '../../snp/tcb.ts'
 import { bytesText, type Field, hexNumber, yesNo } from './field.ts'
-import { attempt } from '../pool.ts'
+import { attempt } from '../pieces/pool.ts'
 
 /** AMD's name of each field, so that it can be looked up (AMD 56860, ATTESTATION_REPORT, GUEST_POLICY, PLATFORM_INFO). */
 const amdNames = {

@@ -5,7 +5,7 @@ import { readPckExtension } from '../../tdx/pck.ts'
 import { parseCertificate } from '../../x509/certificate.ts'
 import { explainCertificate } from './explain-x509.ts'
 import { bytesText, type Field, hexNumber, yesNo } from './field.ts'
-import { attempt } from '../pool.ts'
+import { attempt } from '../pieces/pool.ts'
 
 const row = (name: string, value: string, meaning: string): Field => ({ name, value, meaning })
 

@@ -9,7 +9,7 @@ import { explainClaims } from './explain-json.ts'
 import { explainSnp } from './explain-snp.ts'
 import { explainTdReport } from './explain-tdx.ts'
 import { bytesText, type Field, hexNumber, yesNo } from './field.ts'
-import { attempt } from '../pool.ts'
+import { attempt } from '../pieces/pool.ts'
 import { parseSnpReport } from '../../snp/report.ts'
 import { parseTdReport } from '../../tdx/td-report.ts'
 

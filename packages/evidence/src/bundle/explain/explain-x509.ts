@@ -5,7 +5,7 @@ import type { Certificate } from '../../x509/certificate.ts'
 import type { Crl } from '../../x509/crl.ts'
 import type { Name } from '../../x509/name.ts'
 import { bytesText, type Field } from './field.ts'
-import { attempt } from '../pool.ts'
+import { attempt } from '../pieces/pool.ts'
 
 const row = (name: string, value: string, meaning: string): Field => ({ name, value, meaning })
 const nameText = (name: Name): string =>

@@ -18,7 +18,7 @@ import { detect } from '../detect.ts'
 import { explain } from './explain.ts'
 import { explainCertificate, explainCrl } from './explain-x509.ts'
 import type { Field } from './field.ts'
-import type { Piece, PieceKind, PieceOf } from '../piece.ts'
+import type { Piece, PieceKind, PieceOf } from '../pieces/piece.ts'
 
 /** From the packages golang-github-google-go-sev-guest-dev and go-tdx-guest-dev. */
 const go = '/usr/share/gocode/src/github.com/google'

@@ -25,7 +25,7 @@ import { explainQuote, explainTdReport } from './explain-tdx.ts'
 import { explainAttest, explainHcl, explainPublic, explainSignature } from './explain-tpm.ts'
 import { explainCertificate, explainCrl } from './explain-x509.ts'
 import { bytesText, type Explanation, type Field } from './field.ts'
-import type { Piece, Unused } from '../piece.ts'
+import type { Piece, Unused } from '../pieces/piece.ts'
 
 const titles: Record<Piece['kind'], string> = {
   'snp-report': 'SEV-SNP attestation report (AMD 56860, ATTESTATION_REPORT)',

@@ -3,7 +3,7 @@ import { concat, utf8 } from '../../core/bytes/bytes.ts'
 import { fromHex } from '../../core/bytes/hex.ts'
 import { cborHead } from '../../cbor/cbor.ts'
 import { detect } from '../detect.ts'
-import type { Piece } from '../piece.ts'
+import type { Piece } from '../pieces/piece.ts'
 
 const text = (value: string): Uint8Array => concat(cborHead(3, value.length), utf8(value))
 const bytes = (value: Uint8Array): Uint8Array => concat(cborHead(2, value.length), value)

@@ -1,9 +1,9 @@
 import { type CborMap, type CborValue, parseCbor } from '../../cbor/cbor.ts'
 import { isTagged } from '../../cbor/cose-sign1.ts'
 import { ParseError } from '../../core/errors.ts'
-import type { InnerDetector } from '../inner.ts'
-import { detectMembers } from '../json.ts'
-import type { Piece } from '../piece.ts'
+import type { InnerDetector } from '../pieces/inner.ts'
+import { detectMembers } from './json.ts'
+import type { Piece } from '../pieces/piece.ts'
 
 /** A map in CBOR (RFC 8949, 3.1) whose first member has a text as its name. */
 export function isNamedMap(bytes: Uint8Array): boolean {

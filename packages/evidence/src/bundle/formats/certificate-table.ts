@@ -3,8 +3,8 @@ import { isZero } from '../../core/bytes/bytes.ts'
 import { formatUuid } from '../../core/bytes/guid.ts'
 import { ParseError } from '../../core/errors.ts'
 import { startsWithText } from '../../eventlog/event-log.ts'
-import { detectPem } from '../pem-pieces.ts'
-import type { Piece, Range } from '../piece.ts'
+import { detectPem } from './pem-pieces.ts'
+import type { Piece, Range } from '../pieces/piece.ts'
 import { gap, unusedPiece } from '../unused/unused.ts'
 
 /**

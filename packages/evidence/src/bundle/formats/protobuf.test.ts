@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { concat, utf8 } from '../../core/bytes/bytes.ts'
-import type { Piece } from '../piece.ts'
+import type { Piece } from '../pieces/piece.ts'
 import { readAttestationMessage } from './protobuf.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)

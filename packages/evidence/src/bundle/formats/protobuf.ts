@@ -1,7 +1,7 @@
 import { ByteReader } from '../../core/bytes/byte-reader.ts'
 import { concat } from '../../core/bytes/bytes.ts'
 import { ParseError } from '../../core/errors.ts'
-import type { Piece, PieceOf } from '../piece.ts'
+import type { Piece, PieceOf } from '../pieces/piece.ts'
 import { unusedPiece } from '../unused/unused.ts'
 
 /** Far more fields than any message read here. */

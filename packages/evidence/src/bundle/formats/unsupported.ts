@@ -2,10 +2,10 @@ import { type CborMap, type CborValue, parseCbor } from '../../cbor/cbor.ts'
 import { isTagged } from '../../cbor/cose-sign1.ts'
 import { isZero, utf8 } from '../../core/bytes/bytes.ts'
 import { startsWithText } from '../../eventlog/event-log.ts'
-import { binaryKind } from '../binary.ts'
-import { decodeText } from '../decode.ts'
-import type { PieceOf } from '../piece.ts'
-import { attempt } from '../pool.ts'
+import { binaryKind } from '../pieces/binary.ts'
+import { decodeText } from './decode.ts'
+import type { PieceOf } from '../pieces/piece.ts'
+import { attempt } from '../pieces/pool.ts'
 
 /** A piece that is recognised and that nothing here verifies: what it is, and what to do. It keeps the verdict open. */
 function unsupported(name: string, what: string, remedy: string): PieceOf<'unknown'> {

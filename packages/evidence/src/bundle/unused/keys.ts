@@ -1,9 +1,9 @@
 import { certificatesOf } from '../../tokens/certified.ts'
 import { parseJws } from '../../tokens/jws.ts'
 import { type Jwk, parseJwks } from '../../tokens/keys.ts'
-import type { Ledger } from '../ledger.ts'
-import type { Piece, PieceOf, Unused } from '../piece.ts'
-import { attempt } from '../pool.ts'
+import type { Ledger } from '../pieces/ledger.ts'
+import type { Piece, PieceOf, Unused } from '../pieces/piece.ts'
+import { attempt } from '../pieces/pool.ts'
 
 /** Members that select a key and verify with it (`selectKey`). Of `x5c`, only the first certificate's key is read. */
 const readMembers: ReadonlySet<string> = new Set('kty kid alg use key_ops n e crv x y'.split(' '))

@@ -2,9 +2,9 @@ import type { HashName } from '../../eventlog/algorithms.ts'
 import { readTypes } from '../../eventlog/event-types.ts'
 import { type EventLog, type LogEvent, parseEventLog } from '../../eventlog/event-log.ts'
 import { dataCoverage } from '../../eventlog/replay.ts'
-import type { Ledger, LogReader } from '../ledger.ts'
-import { attempt } from '../pool.ts'
-import type { Range, Unused } from '../piece.ts'
+import type { Ledger, LogReader } from '../pieces/ledger.ts'
+import { attempt } from '../pieces/pool.ts'
+import type { Range, Unused } from '../pieces/piece.ts'
 
 /**
  * What no quoted register vouches for in a log: its header and padding, records of other registers, the type of each

@@ -6,11 +6,11 @@ import { parseTdxQuote } from '../../tdx/quote.ts'
 import { parseCertificate } from '../../x509/certificate.ts'
 import { parseCrl } from '../../x509/crl.ts'
 import { describeName } from '../../x509/name.ts'
-import type { Ledger } from '../ledger.ts'
-import type { Piece, PieceOf, Range, Unused } from '../piece.ts'
+import type { Ledger } from '../pieces/ledger.ts'
+import type { Piece, PieceOf, Range, Unused } from '../pieces/piece.ts'
 import { unusedKeys } from './keys.ts'
 import { unusedInLog } from './log.ts'
-import { attempt } from '../pool.ts'
+import { attempt } from '../pieces/pool.ts'
 
 /** A part that no reader takes, as a piece of its own. */
 export const unusedPiece = (of: string, what: string, ...ranges: Range[]): PieceOf<'unused'> => ({

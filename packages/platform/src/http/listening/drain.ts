@@ -1,6 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { keyOf } from '../connections.ts'
+import { keyOf } from './connections.ts'
 
 /** In milliseconds. */
 export interface Patience {

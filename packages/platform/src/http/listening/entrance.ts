@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { limitedAddress } from '../../network/caller.ts'
-import { FairQueue } from '../fair-queue.ts'
-import { Pipelines } from '../pipelines.ts'
+import { FairQueue } from './fair-queue.ts'
+import { Pipelines } from './pipelines.ts'
 import type { Drain } from './drain.ts'
 
 type Begin = (request: IncomingMessage, response: ServerResponse) => void

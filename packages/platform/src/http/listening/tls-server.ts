@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, type Server } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import type { InstallationAuthority } from '../../authority/authority.ts'
-import { beginHandshakesInTurn } from '../handshakes.ts'
-import { connectionsCheckingInterval, handshakeMs, harden } from '../listener.ts'
+import { beginHandshakesInTurn } from './handshakes.ts'
+import { connectionsCheckingInterval, handshakeMs, harden } from './listener.ts'
 
 /** Presents a certificate for the name that the client asks for. Not listening yet. */
 export async function createTlsServer(

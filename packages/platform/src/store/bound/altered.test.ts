@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import { describeStores, openRaw, testSealer, type OpenTestStore, type RawDatabase } from '../../testing.ts'
-import { createSealer } from '../../sealer.ts'
+import { createSealer } from '../../sealing/sealer.ts'
 import type { Database, Store } from '../store-types.ts'
-import { openStore } from '../store.ts'
+import { openStore } from '../engines/store.ts'
 
 const makeTables = async (db: Database): Promise<void> => {
   for (const table of ['door', 'window'])

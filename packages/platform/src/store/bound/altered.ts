@@ -1,4 +1,4 @@
-import { ServiceError } from '../../errors.ts'
+import { ServiceError } from '../../errors/errors.ts'
 
 const restore =
   'Restore the database from a backup made before the change: stop the server, put the files back, start it again.'

@@ -1,4 +1,4 @@
-import { ServiceError } from '../../errors.ts'
+import { ServiceError } from '../../errors/errors.ts'
 import type { Store } from '../store-types.ts'
 import type { Binding } from './binding.ts'
 import { checkStore } from './check.ts'

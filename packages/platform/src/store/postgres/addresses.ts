@@ -1,4 +1,4 @@
-import { ServiceError } from '../../errors.ts'
+import { ServiceError } from '../../errors/errors.ts'
 
 const invalid = (found: string): ServiceError =>
   // The URL may contain a password, so it is not repeated.

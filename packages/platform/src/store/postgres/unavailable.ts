@@ -1,4 +1,4 @@
-import { ServiceError } from '../../errors.ts'
+import { ServiceError } from '../../errors/errors.ts'
 
 /**
  * SQLSTATE of a server that ends, starts or is a standby, or that ended a session which was idle in a transaction (PostgreSQL's

@@ -1,4 +1,4 @@
-import { matchesWildcards } from './wildcards.ts'
+import { matchesWildcards } from './condition/wildcards.ts'
 
 /** A set of rights: what `actions` allow, minus `notActions`. */
 export interface RoleDefinition {

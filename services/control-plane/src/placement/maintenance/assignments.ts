@@ -3,10 +3,10 @@ import { Fields } from '../../arm/fields.ts'
 import { invalid, noSuch } from '../../arm/refusals.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../types/plane.ts'
 import { isOfType } from '../../store/resources.ts'
-import { vmType, type Vm, type VmInternal } from '../../providers/compute/vm/vm-model.ts'
-import { vmOfAction } from '../../providers/compute/vm/vm-record.ts'
+import { vmType, type Vm, type VmInternal } from '../../providers/compute/vm/model/vm-model.ts'
+import { vmOfAction } from '../../providers/compute/vm/model/vm-record.ts'
 import { assignmentType, configurationType } from './configuration-model.ts'
 
 type Assignment = NonNullable<VmInternal['maintenance']>

@@ -1,6 +1,6 @@
 import type { MovePolicy } from '../../fleet/planned-moves.ts'
 import { isOfType, type ResourceStore } from '../../store/resources.ts'
-import { vmType, type VmInternal } from '../../providers/compute/vm/vm-model.ts'
+import { vmType, type VmInternal } from '../../providers/compute/vm/model/vm-model.ts'
 import { windowOf } from './configuration-model.ts'
 import { openingOf } from './window.ts'
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from '@strongroom/platform'
 import { operationError, operationIdOf } from '../../arm/operations.ts'
 import type { Method } from '../../arm/request.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 
 /**
  * One request for an instance of a set, as the set's writer: roles, locks and the activity log apply as to any other.

@@ -2,12 +2,12 @@ import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/p
 import { underWay, begin } from '../../arm/operations.ts'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { covers } from '../../arm/access.ts'
-import { keyOf } from '../../arm/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Along } from '../../types/along.ts'
 import { removeResource } from '../../types/removal.ts'
 import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'
-import { alongVm } from '../vm-along.ts'
+import { alongVm } from '../vm/vm-along.ts'
 import { findSet, followAll } from './write-saga.ts'
 
 interface RemovalParams {

@@ -1,5 +1,5 @@
 import type { ScaleSet } from '../../providers/compute/scale-set/scale-set-model.ts'
-import type { Vm } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm } from '../../providers/compute/vm/model/vm-model.ts'
 
 /** Instances are spread over a set's zones: the next one goes where there are fewest. */
 export function zoneOfNext(zones: readonly string[], taken: readonly string[]): string | undefined {

@@ -3,7 +3,7 @@ import { accepted } from '../../arm/operations.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest, type Method } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../types/plane.ts'
 import { instanceView, vmView } from '../../providers/compute/vm/vm-view.ts'
 import {
   instancesOf,
@@ -11,9 +11,9 @@ import {
   type ScaleSet,
   type ScaleSetInternal,
 } from '../../providers/compute/scale-set/scale-set-model.ts'
-import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm, VmInternal } from '../../providers/compute/vm/model/vm-model.ts'
 import { requireAlong } from '../../types/along.ts'
-import { alongVm } from '../vm-along.ts'
+import { alongVm } from '../vm/vm-along.ts'
 import type { Answers, AtResource } from '../../types/resource-type.ts'
 import { ask } from './inner-request.ts'
 import { followAll, type SetParams } from './write-saga.ts'

@@ -1,10 +1,10 @@
 import type { ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Json } from '../../store/resources.ts'
 import { instancesOf, scaleSetType, type ScaleSet } from '../../providers/compute/scale-set/scale-set-model.ts'
 import { instanceView } from '../../providers/compute/vm/vm-view.ts'
-import { stateOf } from '../../providers/compute/vm/vm-model.ts'
+import { stateOf } from '../../providers/compute/vm/model/vm-model.ts'
 import { objectAt, without } from './members.ts'
 
 /** A set as clients see it: with its current or target number of VMs. */

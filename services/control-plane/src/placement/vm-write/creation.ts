@@ -10,9 +10,9 @@ import { holdAvailabilitySet } from '../../providers/compute/availability-set/me
 import { holdScaleSet } from '../../providers/compute/scale-set/membership.ts'
 import type { DiskCopies } from '../../providers/compute/disk/disk-copies.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
-import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
+import type { ResolvedImage } from '../../providers/compute/image/resolved/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
-import { backupSizeGiB } from '../../providers/compute/vm/vm-restore.ts'
+import { backupSizeGiB } from '../../providers/compute/vm/model/vm-restore.ts'
 import {
   diskIdOf,
   diskType,
@@ -20,13 +20,13 @@ import {
   vmBody,
   type Vm,
   type VmInternal,
-} from '../../providers/compute/vm/vm-model.ts'
-import { diskExists, changeStanding } from '../../providers/compute/vm/vm-record.ts'
-import type { Plane } from '../../plane.ts'
+} from '../../providers/compute/vm/model/vm-model.ts'
+import { diskExists, changeStanding } from '../../providers/compute/vm/model/vm-record.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'
-import { applyNics } from '../vm-network.ts'
-import { checkBoot, holdSet } from '../vm-set.ts'
+import { applyNics } from '../vm/vm-network.ts'
+import { checkBoot, holdSet } from '../vm/vm-set.ts'
 import { toModel } from './model.ts'
 import type { ReadVm } from './read.ts'
 import type { ResolvedVm } from './resolve.ts'

@@ -1,10 +1,10 @@
 import type { Problem } from '../../arm/fields.ts'
 import { dataDiskProblems } from '../../providers/compute/disk/data-disks.ts'
 import { guestProblems } from '../../providers/compute/vm/guest-rules.ts'
-import { imageTarget } from '../../providers/compute/image/resolved-image.ts'
+import { imageTarget } from '../../providers/compute/image/resolved/resolved-image.ts'
 import { findSize } from '../../providers/compute/size/sizes.ts'
 import { securityProblems } from '../../providers/compute/vm/vm-rules.ts'
-import { networkProblems } from '../vm-network-rules.ts'
+import { networkProblems } from '../vm/vm-network-rules.ts'
 import type { ReadVm } from './read.ts'
 import type { ResolvedVm } from './resolve.ts'
 

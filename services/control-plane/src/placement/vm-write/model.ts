@@ -1,6 +1,7 @@
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
-import type { AttestationProvider, VmModel, SealedPassword } from '../../providers/compute/vm/vm-model.ts'
-import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
+import type { SealedPassword } from '../../store/passwords.ts'
+import type { AttestationProvider, VmModel } from '../../providers/compute/vm/model/vm-model.ts'
+import type { VmRequest } from '../../providers/compute/vm/model/requested-vm.ts'
 import { securityTypeOf } from '../../providers/compute/vm/vm-rules.ts'
 import type { UserIdentity } from '../../types/references.ts'
 

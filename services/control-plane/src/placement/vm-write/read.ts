@@ -1,9 +1,10 @@
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import type { ArmRequest } from '../../arm/request.ts'
-import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
-import { readVmRequest, type VmRequest } from '../../providers/compute/vm/vm-request.ts'
-import { invalidName } from '../../providers/compute/vm/vm-record.ts'
-import type { Plane } from '../../plane.ts'
+import type { Vm, VmInternal } from '../../providers/compute/vm/model/vm-model.ts'
+import { readVmRequest } from '../../providers/compute/vm/vm-request.ts'
+import type { VmRequest } from '../../providers/compute/vm/model/requested-vm.ts'
+import { invalidName } from '../../providers/compute/vm/model/vm-record.ts'
+import type { Plane } from '../../types/plane.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
 

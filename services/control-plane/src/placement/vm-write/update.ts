@@ -17,15 +17,16 @@ import {
   conversionRefusals,
   convertVm,
 } from '../../providers/compute/vm/conversion/vm-conversion.ts'
-import { applyIdentities } from '../../providers/compute/vm/vm-identity.ts'
-import { stateOf, type Vm, type VmInternal, type VmModel } from '../../providers/compute/vm/vm-model.ts'
-import { refreshBody, unfinished, beingDeleted, changeStanding } from '../../providers/compute/vm/vm-record.ts'
-import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
-import type { Plane } from '../../plane.ts'
+import { applyIdentities } from '../../providers/compute/vm/model/vm-identity.ts'
+import { stateOf, type Vm, type VmInternal, type VmModel } from '../../providers/compute/vm/model/vm-model.ts'
+import { refreshBody, unfinished, beingDeleted, changeStanding } from '../../providers/compute/vm/model/vm-record.ts'
+import type { VmRequest } from '../../providers/compute/vm/model/requested-vm.ts'
+import { passwordChangeProblems } from '../../providers/compute/vm/account/password-change.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'
-import { applyNics, assertDeallocated } from '../vm-network.ts'
-import { assertCanRestart, restartsIn, submitResize } from '../vm-resize.ts'
+import { applyNics, assertDeallocated } from '../vm/vm-network.ts'
+import { assertCanRestart, restartsIn, submitResize } from '../vm/vm-resize.ts'
 import { repeatCreation } from './creation.ts'
 import { toModel } from './model.ts'
 import type { ResolvedVm } from './resolve.ts'
@@ -59,7 +60,7 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
   const conversion = conversionOf(before, wanted.vmSize)
   const immutable = [
     ...updateProblems(before, wanted),
-    ...(await plane.passwords.changeProblems(existing, wanted.osProfile.adminPassword)),
+    ...(await passwordChangeProblems(plane.passwords, existing, wanted.osProfile.adminPassword)),
     ...(conversion === undefined ? [] : await conversionRefusals(plane, existing, conversion)),
   ]
   if (immutable.length > 0) throw refuse(immutable)

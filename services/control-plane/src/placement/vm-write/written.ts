@@ -1,5 +1,5 @@
 import type { Operation } from '@strongroom/platform'
-import type { Vm } from '../../providers/compute/vm/vm-model.ts'
+import type { Vm } from '../../providers/compute/vm/model/vm-model.ts'
 
 export interface VmWritten {
   vm: Vm

@@ -3,7 +3,7 @@ import { accessQuestion } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { ok } from '../../arm/request.ts'
 import { route, signedIn, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../types/plane.ts'
 import { providerType } from './provider-view.ts'
 
 const suffix = '/providers/Strongroom.Authorization/checkAccess'

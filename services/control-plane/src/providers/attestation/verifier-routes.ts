@@ -1,7 +1,7 @@
 import { ServiceError, type AttestationVerifier } from '@strongroom/platform'
 import { ok, param } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { subscriptionPath, type Plane } from '../../plane.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
 import { verifierId, verifierType } from '../../types/references.ts'
 
 const base = `${subscriptionPath}/providers/${verifierType}`

@@ -1,6 +1,6 @@
 import type { PriceList } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { readSetting } from '../../store/rows.ts'
 import type { Period } from './cost-query.ts'
 import { Prices } from './price-list.ts'

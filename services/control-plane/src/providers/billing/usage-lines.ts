@@ -1,7 +1,6 @@
 import { fraction, times, zero, type Fraction } from './decimal.ts'
-import { countsGiB, type Meter } from '../../types/meter.ts'
+import { countsGiB, type Meter, type UsageInterval } from '../../types/meter.ts'
 import { unitMilliseconds, type Price, type Prices } from './price-list.ts'
-import type { UsageInterval } from './usage-log.ts'
 
 /** One resource's usage by one meter on one UTC day, and its cost. */
 export interface UsageLine extends Meter {

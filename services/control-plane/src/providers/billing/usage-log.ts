@@ -6,14 +6,8 @@ import type { Db, Resource, ResourceStore, ResourceWatch } from '../../store/res
 import { insertIfAbsent } from '../../store/rows.ts'
 import type { Tables } from '../../store/tables.ts'
 import { MeterClock } from './meter-clock.ts'
-import type { Meter } from '../../types/meter.ts'
+import type { Meter, MeteredUsage, UsageInterval } from '../../types/meter.ts'
 import type { ResourceTypes } from '../../types/registry.ts'
-
-/** Usage from `startedAt` until `endedAt`, or ongoing. */
-export interface UsageInterval extends Meter {
-  startedAt: Date
-  endedAt?: Date
-}
 
 /** Azure shows usage for as long. */
 const keptDays = 400
@@ -22,7 +16,7 @@ const keptDays = 400
  * Usage with start and end times. An interval begins and ends in the transaction that changes the resource's row: a
  * crash leaves both or neither, and nothing has to catch up.
  */
-export class UsageLog implements ResourceWatch {
+export class UsageLog implements ResourceWatch, MeteredUsage {
   readonly types: ReadonlySet<string>
   readonly #resourceTypes: ResourceTypes
   readonly #resources: ResourceStore

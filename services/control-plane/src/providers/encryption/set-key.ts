@@ -1,8 +1,8 @@
 import { domain } from '@strongroom/contract'
 import { invalid } from '../../arm/refusals.ts'
 import type { Problem } from '../../arm/fields.ts'
-import { keyOf } from '../../arm/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import type { SetKey } from './set-model.ts'
 

@@ -74,6 +74,15 @@ export function actingIdentity(set: Pick<DiskEncryptionSet, 'id' | 'internal'>):
   return system === undefined ? user?.id : set.id
 }
 
+/** The set, as whose identity a customer's key is used. */
+export const keyUser = (
+  set: Pick<DiskEncryptionSet, 'id' | 'name' | 'internal'>,
+): { id: string; name: string; identity: string | undefined } => ({
+  id: set.id,
+  name: set.name,
+  identity: actingIdentity(set),
+})
+
 /** All keys that the set's guest states may be under, the one for new ones first. */
 export const keysOf = (set: Pick<DiskEncryptionSet, 'internal'>): string[] =>
   [set.internal.activeKey, ...set.internal.previousKeys].map(({ keyUrl }) => keyUrl)

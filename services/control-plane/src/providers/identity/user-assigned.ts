@@ -1,6 +1,6 @@
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView, type Shown } from '../../arm/resource-view.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import { makeResource, readPut } from '../../types/creation.ts'
 import { userIdentityType } from '../../types/references.ts'

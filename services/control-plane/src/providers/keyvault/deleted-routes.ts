@@ -4,9 +4,9 @@ import { Fields } from '../../arm/fields.ts'
 import { locationKey } from '../../arm/regions.ts'
 import { ok, param, type ArmRequest } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { subscriptionPath, type Plane } from '../../plane.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
 import type { Json } from '../../store/resources.ts'
-import type { SoftDeleted } from './vault-client.ts'
+import type { SoftDeleted } from '../../host/vault-client.ts'
 
 interface Deleted {
   name: string

@@ -3,7 +3,7 @@ import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/a
 import { ok } from '../../arm/request.ts'
 import { grants, isConditional } from '../../arm/roles/grant.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../types/plane.ts'
 import { reaches } from './vault-grants.ts'
 import { vaultType, type VaultSettings } from './vault-model.ts'
 

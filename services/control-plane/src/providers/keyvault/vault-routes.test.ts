@@ -16,7 +16,7 @@ import {
   subscription,
 } from '../../testing/role-requests.ts'
 import { openVaultRights, vaultAt, type VaultRights } from '../../testing/vault-rights.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import { ResourceTypes } from '../../types/registry.ts'
 import { accessPolicies, vaults } from './vault-routes.ts'
 

@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { toRole, type AccessChange, type Assignment } from '../../arm/access.ts'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
-import type { Plane } from '../../plane.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db, ResourceBody } from '../../store/resources.ts'
 import { grantsFor, reaches } from './vault-grants.ts'
 import { vaultBody, vaultType, type VaultResource, type VaultSettings } from './vault-model.ts'

@@ -1,10 +1,10 @@
 import { ok, type ArmRequest } from '../../arm/request.ts'
-import { parseResourceId } from '../../arm/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import { parseResourceId } from '../../arm/ids/resource-id.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import type { Answers } from '../../types/resource-type.ts'
 import { ipConfigurationsOf } from './interfaces.ts'
-import { prefixesOf, subnetsOf } from './virtual-networks.ts'
+import { prefixesOf, subnetsOf } from './virtual-network/virtual-networks.ts'
 
 interface Reference {
   id: string

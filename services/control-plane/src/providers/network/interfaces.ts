@@ -1,16 +1,22 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Link } from '../../arm/access.ts'
 import { refuse, type Fields } from '../../arm/fields.ts'
-import { keyOf } from '../../arm/resource-id.ts'
-import type { Plane } from '../../plane.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
+import type { Plane } from '../../types/plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
 import type { Along } from '../../types/along.ts'
-import { release, takeAddress, takeMacAddress } from './address-pool.ts'
-import { attachPublicAddress, detachPublicAddress, findSubnet } from './address-holders.ts'
+import { release, takeAddress, takeMacAddress } from './virtual-network/address-pool.ts'
+import { attachPublicAddress, detachPublicAddress, findSubnet } from './virtual-network/address-holders.ts'
 import { poolsNamed } from './load-balancer/balancer-parts.ts'
 import { requirePool } from './load-balancer/load-balancers.ts'
-import { interfaceMembers } from './network-members.ts'
-import { checkReference, readAllocation, referenceProblem, type NetworkKind, type Written } from './provider.ts'
+import { interfaceMembers } from './resource/network-members.ts'
+import {
+  checkReference,
+  readAllocation,
+  referenceProblem,
+  type NetworkKind,
+  type Written,
+} from './resource/provider.ts'
 
 /** More than the one that an interface has, so that it is named as Azure names it. */
 export const mostIpConfigurations = 16

@@ -1,8 +1,8 @@
 import { ok, param } from '../../arm/request.ts'
 import { findRegion } from '../../arm/regions.ts'
 import { route, type Route } from '../../arm/router.ts'
-import { subscriptionPath, type Plane } from '../../plane.ts'
-import { publicAddressCount } from './address-pool.ts'
+import { subscriptionPath, type Plane } from '../../types/plane.ts'
+import { publicAddressCount } from './virtual-network/address-pool.ts'
 
 /** Clients read the largest 32-bit number as "no limit". */
 const unlimited = 2_147_483_647

@@ -2,9 +2,9 @@ import { domain } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../arm/fields.ts'
 import type { Db, Json } from '../../store/resources.ts'
-import { publicAddressMembers } from './network-members.ts'
-import type { NetworkKind } from './provider.ts'
-import { takePublicAddress } from './address-pool.ts'
+import { publicAddressMembers } from './resource/network-members.ts'
+import type { NetworkKind } from './resource/provider.ts'
+import { takePublicAddress } from './virtual-network/address-pool.ts'
 
 const type = 'microsoft.network/publicipaddresses'
 

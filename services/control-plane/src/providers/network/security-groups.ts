@@ -1,10 +1,10 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
-import { keyOf } from '../../arm/resource-id.ts'
+import { keyOf } from '../../arm/ids/resource-id.ts'
 import type { Json, Resource } from '../../store/resources.ts'
-import type { Children } from './children.ts'
-import { groupMembers, ruleMembers } from './network-members.ts'
-import { invalidName, type NetworkKind } from './provider.ts'
+import type { Children } from './resource/children.ts'
+import { groupMembers, ruleMembers } from './resource/network-members.ts'
+import { invalidName, type NetworkKind } from './resource/provider.ts'
 
 const type = 'Microsoft.Network/networkSecurityGroups'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CephDisk } from '@strongroom/contract'
 import { hasLandlock, ServiceError, startProgram, type OwnedProcess, giveTo } from '@strongroom/platform'
-import { makeRuntime, type Runtime } from '../../instances/layout.ts'
+import { makeRuntime, type Runtime } from '../../records/layout.ts'
 import { Qmp } from '../../qemu/qmp.ts'
 
 /** How long writes may take to reach the cluster once the guest is off, in milliseconds. */

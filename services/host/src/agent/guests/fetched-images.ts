@@ -5,7 +5,7 @@ import type { ImageManifest } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { findImage, imageDirectory, imagesDirectory } from '../../image/catalog.ts'
 import { imageFiles } from '@strongroom/paravisor/expected'
-import type { HostIdentity } from '../host-identity.ts'
+import type { HostIdentity } from '../membership/host-identity.ts'
 import { openFleetStream } from './fleet-stream.ts'
 
 const allowed: readonly string[] = [imageFiles.disk, imageFiles.boot, imageFiles.certificates]

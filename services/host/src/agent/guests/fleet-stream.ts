@@ -2,7 +2,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { fleetHost, releaseStep, releaseStepHeader, type ErrorBody } from '@strongroom/contract'
 import { fleetStream } from '@strongroom/contract/wires'
 import { ServiceError } from '@strongroom/platform'
-import type { HostIdentity } from '../host-identity.ts'
+import type { HostIdentity } from '../membership/host-identity.ts'
 
 /** More than the headers of an Upgrade answer. */
 const mostHeaders = 16 * 1024

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { callerAddress } from '@strongroom/platform'
-import { guestAddress } from '../../network/guest-address.ts'
-import type { HostIdentity } from '../host-identity.ts'
+import { guestAddress } from '../../network/doors/guest-address.ts'
+import type { HostIdentity } from '../membership/host-identity.ts'
 import { openFleetStream } from './fleet-stream.ts'
 import { streamDoor } from './stream-door.ts'
 

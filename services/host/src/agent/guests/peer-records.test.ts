@@ -1,6 +1,6 @@
 import { createLogger } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
-import type { InstanceRecord } from '../../instances/record.ts'
+import type { InstanceRecord } from '../../records/record.ts'
 import { PeerRecords } from './peer-records.ts'
 import type { VmPeer } from './vm-peer.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyBootEvidence } from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
-import { toStatus, type InstanceRecord } from '../../instances/record.ts'
+import { toStatus, type InstanceRecord } from '../../records/record.ts'
 import type { InstanceRecords } from '../../instances/services.ts'
 import type { VmPeer } from './vm-peer.ts'
 

@@ -1,5 +1,5 @@
-import type { FleetClient } from '../fleet-client.ts'
-import type { HostIdentity } from '../host-identity.ts'
+import type { FleetClient } from '../membership/fleet-client.ts'
+import type { HostIdentity } from '../membership/host-identity.ts'
 
 /** The control plane, asked on behalf of one VM at one epoch. */
 export interface VmPeer {

@@ -1,6 +1,6 @@
 import type { CephDisk } from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
-import { placementOver, type DataDisk, type StorageBackend, type VmDisk } from '../storage-backend.ts'
+import { placementOver, type DataDisk, type StorageBackend, type VmDisk } from '../storage/storage-backend.ts'
 import type { CephCluster } from './ceph-cluster.ts'
 import { dataImage, PooledDisks } from './pooled-disks.ts'
 

@@ -1,9 +1,9 @@
 import { readFile, rm } from 'node:fs/promises'
 import { ServiceError, writeFileAtomically } from '@strongroom/platform'
-import { missingDisk, requireAttachable } from '../../disk-store/attachable.ts'
-import { storedFiles } from '../../disk-store/record.ts'
-import type { DataDisk } from '../storage-backend.ts'
-import { Turns } from '../turns.ts'
+import { missingDisk, requireAttachable } from '../../disks/stored/attachable.ts'
+import { storedFiles } from '../../disks/stored/record.ts'
+import type { DataDisk } from '../storage/storage-backend.ts'
+import { Turns } from '../storage/turns.ts'
 import type { CephCluster } from './ceph-cluster.ts'
 
 export const dataImage = 'data-disk'

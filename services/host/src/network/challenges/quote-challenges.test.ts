@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { QuoteChallenges } from './quote-challenges.ts'
-import { TestEndpoints } from '../test-endpoints.ts'
+import { TestEndpoints } from '../testing/test-endpoints.ts'
 
 const nonce = Buffer.alloc(32, 7).toString('base64url')
 const quote = { quoteMessage: 'AAAA', quoteSignature: 'BBBB', pcrs: { 15: 'ab'.repeat(32) }, userspaceLog: 'CCCC' }

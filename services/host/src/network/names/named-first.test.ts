@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseDnsQuery } from './dns-message.ts'
 import { requestHost as readHost, serverName as readName, type NameReader } from './named-first.ts'
-import { helloOf } from '../test-hello.ts'
+import { helloOf } from '../testing/test-hello.ts'
 
 /** The name, empty if none is given, or `more`. */
 const said =

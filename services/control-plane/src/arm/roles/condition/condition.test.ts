@@ -4,7 +4,7 @@ import { portalConditions } from '../../../testing/portal-conditions.ts'
 import { holds } from './evaluate.ts'
 import type { AssignmentAttributes, Attributes } from './condition.ts'
 import { parseCondition } from './parse.ts'
-import { matchesWildcards } from '../wildcards.ts'
+import { matchesWildcards } from './wildcards.ts'
 
 const write = 'Microsoft.Authorization/roleAssignments/write'
 const remove = 'Microsoft.Authorization/roleAssignments/delete'

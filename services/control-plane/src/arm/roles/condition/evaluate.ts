@@ -1,5 +1,5 @@
 import type { AssignmentAttributes, Attributes, Condition, Operator } from './condition.ts'
-import { matchesWildcards } from '../wildcards.ts'
+import { matchesWildcards } from './wildcards.ts'
 
 type Comparison = Extract<Condition, { kind: 'compare' }>
 

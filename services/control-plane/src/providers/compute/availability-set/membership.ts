@@ -1,10 +1,10 @@
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
 import type { SetKind } from '../vm/set-membership.ts'
-import type { VmModel } from '../vm/vm-model.ts'
-import type { VmRequest } from '../vm/vm-request.ts'
+import type { VmModel } from '../vm/model/vm-model.ts'
+import type { VmRequest } from '../vm/model/requested-vm.ts'
 import { availabilitySetType } from './set-model.ts'
 
 const target = 'properties.availabilitySet.id'

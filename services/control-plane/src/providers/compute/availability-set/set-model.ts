@@ -1,7 +1,7 @@
-import type { Plane } from '../../../plane.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import type { Plane } from '../../../types/plane.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
-import { vmType, type Vm, type VmInternal } from '../vm/vm-model.ts'
+import { vmType, type Vm, type VmInternal } from '../vm/model/vm-model.ts'
 
 export const availabilitySetType = 'Microsoft.Compute/availabilitySets'
 

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
 import { notAllowed } from '../../../arm/refusals.ts'
 import { fromDetail } from '../../../host/host-error.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { hasContent, type StoredDiskInternal, type StoredDiskResource } from './stored/stored-disk.ts'
 import { specOf } from './stored/sagas.ts'
-import type { DataDisk, VmInternal } from '../vm/vm-model.ts'
+import type { DataDisk, VmInternal } from '../vm/model/vm-model.ts'
 
 /** A VM as operations name it. */
 interface VmName {

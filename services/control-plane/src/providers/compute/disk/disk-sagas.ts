@@ -1,10 +1,10 @@
 import type { SagaDefinition } from '@strongroom/platform'
-import { keyOf } from '../../../arm/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { releaseDisk, type DiskInternal } from './data-disks.ts'
 import { destroyDisk, placeDataDisks } from './disk-placement.ts'
-import { stateOf, type DiskChange, type VmInternal } from '../vm/vm-model.ts'
-import { changeVm, refreshBody, setState, type VmParams } from '../vm/vm-record.ts'
+import { stateOf, type DiskChange, type VmInternal } from '../vm/model/vm-model.ts'
+import { changeVm, refreshBody, setState, type VmParams } from '../vm/model/vm-record.ts'
 
 /**
  * Attaches the data disks of a VM's changed model at the host; only then are detached ones free for others. If the host

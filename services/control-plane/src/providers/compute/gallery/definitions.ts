@@ -2,14 +2,14 @@ import { Fields } from '../../../arm/fields.ts'
 import type { ArmReply, ArmRequest } from '../../../arm/request.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { definitionType, type OsState } from '../disk/stored/stored-disk.ts'
 import { writeResource } from './galleries.ts'
 import { definitionMembers } from './gallery-members.ts'
 import { requireEndOfLife } from './publishing.ts'
-import { securityFeatures, type SecurityFeature } from './security-features.ts'
+import { securityFeatures, type SecurityFeature } from '../image/resolved/security-features.ts'
 
 /** An image definition's statements about the VMs of its versions. */
 export interface Definition {

@@ -1,10 +1,10 @@
 import type { ImageRecord, SettledCode } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
 import { definitionType, encryptionOf, managedImageType, versionType } from '../disk/stored/stored-disk.ts'
-import { imageTarget, type GallerySource, type ResolvedImage } from '../image/resolved-image.ts'
+import { imageTarget, type GallerySource, type ResolvedImage } from '../image/resolved/resolved-image.ts'
 import { definitionOf } from './definitions.ts'
 import { highestFirst, versionsOf, type Version, type VersionInternal } from './versions.ts'
 

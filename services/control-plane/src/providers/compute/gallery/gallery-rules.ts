@@ -1,7 +1,7 @@
 import { invalid } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import { imageTarget, type GallerySource } from '../image/resolved-image.ts'
-import type { VmRequest } from '../vm/vm-request.ts'
+import { imageTarget, type GallerySource } from '../image/resolved/resolved-image.ts'
+import type { VmRequest } from '../vm/model/requested-vm.ts'
 
 const confidentialKinds = ['ConfidentialVM', 'ConfidentialVmSupported', 'TrustedLaunchAndConfidentialVmSupported']
 

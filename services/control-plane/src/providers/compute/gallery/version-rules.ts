@@ -1,7 +1,7 @@
 import type { Fields } from '../../../arm/fields.ts'
 import { encryptionOf, versionEncryptionTypes, managedImageType, type StoredDisk } from '../disk/stored/stored-disk.ts'
 import { regions } from '../../../arm/regions.ts'
-import { diskType, vmType } from '../vm/vm-model.ts'
+import { diskType, vmType } from '../vm/model/vm-model.ts'
 import type { CopySource } from '../disk/stored/source.ts'
 import type { Definition } from './definitions.ts'
 import type { TargetRegion } from './publishing.ts'

@@ -1,9 +1,9 @@
 import type { ImageReference } from '@strongroom/contract'
 import type { Link } from '../../../arm/access.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { managedImageType, versionType } from '../disk/stored/stored-disk.ts'
 import { isComputeImage } from '../gallery/gallery-images.ts'
-import type { ResolvedImage } from './resolved-image.ts'
+import type { ResolvedImage } from './resolved/resolved-image.ts'
 
 const machineImage = 'Strongroom.Machine/images/read'
 

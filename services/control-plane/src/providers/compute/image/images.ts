@@ -13,9 +13,9 @@ import {
   type Urn,
 } from '@strongroom/contract'
 import type { Fields, Problem, SettledProblem } from '../../../arm/fields.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { isComputeImage, resolveGalleryImage } from '../gallery/gallery-images.ts'
-import { imageTarget, type ResolvedImage } from './resolved-image.ts'
+import { imageTarget, type ResolvedImage } from './resolved/resolved-image.ts'
 
 export function readImageReference(fields: Fields): ImageReference | undefined {
   const id = fields.text('id')

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
-import type { Tables } from '../../../store/tables.ts'
+import type { QuotaDesk, QuotaRequest } from '../../../types/quota.ts'
 import { type Quotas, s22 } from './quotas.ts'
 
-export type QuotaRequest = Tables['quota_request']
-
 /** Requests for more quota: submitted by permitted callers, decided by the operator, effective in the same transaction. */
-export class QuotaRequests {
+export class QuotaRequests implements QuotaDesk {
   readonly #resources: ResourceStore
   readonly #store: Store
   readonly #quotas: Quotas

@@ -4,9 +4,8 @@ import { faqRule } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { route, type Route } from '../../../arm/router.ts'
-import { subscriptionPath, type Plane } from '../../../plane.ts'
-import type { QuotaRequest } from './quota-requests.ts'
-import type { Usage } from './quotas.ts'
+import { subscriptionPath, type Plane } from '../../../types/plane.ts'
+import type { QuotaRequest, Usage } from '../../../types/quota.ts'
 import { findRegion } from '../../../arm/regions.ts'
 
 /** More than any region has; Azure accepts 32 bits. */

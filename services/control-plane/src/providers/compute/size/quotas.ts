@@ -5,7 +5,8 @@ import { forUpdate, type FaultSource, type Store } from '@strongroom/platform'
 import { notAllowed } from '../../../arm/refusals.ts'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
 import { insertIfAbsent, readSetting, writeSetting } from '../../../store/rows.ts'
-import { allSizes, isOffered, type Size } from './sizes.ts'
+import type { CoreQuotas, NeededCores, Usage } from '../../../types/quota.ts'
+import { allSizes, isOffered } from './sizes.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
 
 interface Defaults {
@@ -22,18 +23,11 @@ const defaults = JSON.parse(readFileSync(join(import.meta.dirname, 'quotas.json'
 const kindSetting = 'subscription kind'
 const regional = 'cores'
 
-export interface Usage {
-  unit: 'Count'
-  currentValue: number
-  limit: number
-  name: { value: string; localizedValue: string }
-}
-
 /**
  * Cores per family and region. Reserving is one transaction with a locked counter, so two concurrent requests cannot
  * both take the last cores.
  */
-export class Quotas {
+export class Quotas implements CoreQuotas {
   readonly #resources: ResourceStore
   readonly #store: Store
   readonly #subscriptionId: string
@@ -50,7 +44,7 @@ export class Quotas {
    * Reserves the size's cores for one VM, or changes its reservation. Idempotent.
    * @throws ServiceError OperationNotAllowed in Azure's words
    */
-  async reserve(tx: Db, o: { owner: string; region: string; size: Size }): Promise<void> {
+  async reserve(tx: Db, o: { owner: string; region: string; size: NeededCores }): Promise<void> {
     const { region, size } = o
     // Everyone locks the regional counter first, so no two can deadlock.
     const used = await this.#lock(tx, region, regional)
@@ -85,7 +79,10 @@ export class Quotas {
    * Whether all planned VMs together have room. Each reserves its own cores when created.
    * @throws ServiceError OperationNotAllowed in Azure's words
    */
-  async assertRoom(tx: Db, { region, size, count }: { region: string; size: Size; count: number }): Promise<void> {
+  async assertRoom(
+    tx: Db,
+    { region, size, count }: { region: string; size: NeededCores; count: number },
+  ): Promise<void> {
     const required = size.vCPUs * count
     const used = await this.#lock(tx, region, regional)
     const familyUsed = await this.#lock(tx, region, size.family)

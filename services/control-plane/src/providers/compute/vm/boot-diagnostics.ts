@@ -2,8 +2,8 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { managementHost } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Plane } from '../../../plane.ts'
-import type { Vm } from './vm-model.ts'
+import type { Plane } from '../../../types/plane.ts'
+import type { Vm } from './model/vm-model.ts'
 
 /** Azure's default, in minutes. */
 const defaultMinutes = 120

@@ -3,7 +3,7 @@ import { unsupported } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { accountProblems } from './account/account-rules.ts'
 import { findRegion } from '../../../arm/regions.ts'
-import type { VmRequest } from './vm-request.ts'
+import type { VmRequest } from './model/requested-vm.ts'
 import { bad } from './security-table.ts'
 
 /** Everything about disk, guest account and unsupported settings. */

@@ -2,8 +2,8 @@ import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import type { PlannedMove } from '../../../fleet/planned-moves.ts'
-import type { Plane } from '../../../plane.ts'
-import type { Vm } from './vm-model.ts'
+import type { Plane } from '../../../types/plane.ts'
+import type { Vm } from './model/vm-model.ts'
 
 const mostMinutes = 24 * 60
 

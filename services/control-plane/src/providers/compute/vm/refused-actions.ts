@@ -3,9 +3,9 @@ import { ServiceError } from '@strongroom/platform'
 import { faqRule, type FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { ArmRequest, Method } from '../../../arm/request.ts'
 import type { Route } from '../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../plane.ts'
-import { vmType } from './vm-model.ts'
-import { vmOfAction } from './vm-record.ts'
+import { groupPath, type Plane } from '../../../types/plane.ts'
+import { vmType } from './model/vm-model.ts'
+import { vmOfAction } from './model/vm-record.ts'
 
 interface Refused {
   method: Method

@@ -4,8 +4,8 @@ import { read } from '@strongroom/platform'
 import { notAllowed } from '../../../arm/refusals.ts'
 import { ok } from '../../../arm/request.ts'
 import type { AtResource } from '../../../types/resource-type.ts'
-import type { Vm, VmInternal } from './vm-model.ts'
-import { changeVm } from './vm-record.ts'
+import type { Vm, VmInternal } from './model/vm-model.ts'
+import { changeVm } from './model/vm-record.ts'
 
 const mostWaiting = 16
 

@@ -1,9 +1,9 @@
 import { invalid, noSuch } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
-import type { VmRequest } from './vm-request.ts'
+import type { VmRequest } from './model/requested-vm.ts'
 
 /** Sets that VMs are made in: each VM names its own. */
 export interface SetKind<Internal> {

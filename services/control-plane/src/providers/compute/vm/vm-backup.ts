@@ -1,8 +1,8 @@
 import { backupRequest, restoreKey } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Plane } from '../../../plane.ts'
-import type { Vm } from './vm-model.ts'
+import type { Plane } from '../../../types/plane.ts'
+import type { Vm } from './model/vm-model.ts'
 
 // Backups of whole VMs are our addition: Azure's restore points exclude confidential VMs (docs/backup.md).
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArmOperationStep, ErrorDetail, InstanceStatus, StepTiming } from '@strongroom/contract'
 import { ServiceError, type StepContext } from '@strongroom/platform'
 import { fromDetail } from '../../../host/host-error.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 
 /** How long the host may be unreachable before an operation gives up. A restart of the host takes less. */
 const silenceMs = 60_000

@@ -4,8 +4,8 @@ import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { isConversion } from './conversion/conversion-rules.ts'
 import { findSize, type Size } from '../size/sizes.ts'
-import { type VmModel } from './vm-model.ts'
-import type { VmRequest } from './vm-request.ts'
+import { type VmModel } from './model/vm-model.ts'
+import type { VmRequest } from './model/requested-vm.ts'
 
 /** Names of the properties that differ and are allowed to. */
 export function changedProperties(before: VmModel, after: VmModel): string[] {

@@ -1,8 +1,8 @@
 import { quoteChallenge } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Plane } from '../../../plane.ts'
-import type { Vm } from './vm-model.ts'
+import type { Plane } from '../../../types/plane.ts'
+import type { Vm } from './model/vm-model.ts'
 
 /**
  * The running guest's answer to a verifier's challenge, and the key service's, which only the verifier judges

@@ -1,8 +1,8 @@
 import { notAllowed } from '../../../arm/refusals.ts'
 import type { Answers } from '../../../types/resource-type.ts'
 import { requireOff } from '../disk/stored/source.ts'
-import type { Vm, VmInternal } from './vm-model.ts'
-import { changeVm } from './vm-record.ts'
+import type { Vm, VmInternal } from './model/vm-model.ts'
+import { changeVm } from './model/vm-record.ts'
 
 /** generalize declares that the guest was deprovisioned: from then on the VM is a source of images and never starts. */
 export const generalizing: Answers<VmInternal> = {

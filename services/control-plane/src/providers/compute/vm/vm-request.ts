@@ -1,4 +1,4 @@
-import { firmwareUpdates, type FirmwareUpdates, type ImageReference } from '@strongroom/contract'
+import { firmwareUpdates, type FirmwareUpdates } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { checkPlan } from '../image/plan.ts'
@@ -6,73 +6,15 @@ import { requireLocation } from '../../../arm/regions.ts'
 import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
 import { readDiskSize } from '../disk/disk-size.ts'
+import { diskSkus } from '../disk/disk-skus.ts'
 import { readMoveNotice } from './planned-maintenance.ts'
-import { readIdentity, type IdentityRequest } from './vm-identity.ts'
-import { readRestore, type WantedBackup } from './vm-restore.ts'
-import type { DataDisk, SshKey, VmModel, VmNic, SealedPassword } from './vm-model.ts'
+import { readIdentity } from './model/vm-identity.ts'
+import { readRestore } from './model/vm-restore.ts'
+import type { VmRequest } from './model/requested-vm.ts'
+import type { SshKey, VmModel, VmNic } from './model/vm-model.ts'
 import { mostOfVm } from '../size/sizes.ts'
 
 const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
-export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
-
-/** The contents of a VM request; omitted values are undefined, or the existing VM's. */
-export interface VmRequest {
-  fields: Fields
-  location: string
-  tags: Record<string, string>
-  zones: string[]
-  vmSize: string | undefined
-  securityType: string | undefined
-  encryption: VmModel['encryption'] | undefined
-  encryptionGiven: boolean
-  /** ARM id of the set whose key protects the guest state. */
-  diskEncryptionSetId: string | undefined
-  secureBoot: boolean | undefined
-  vTpm: boolean | undefined
-  encryptionAtHost: boolean
-  image: ImageReference | undefined
-  /** Ours: the backup to restore the VM from. */
-  restore: WantedBackup | undefined
-  osDisk: {
-    name: string | undefined
-    sizeGiB: number | undefined
-    caching: string
-    storageAccountType: string
-    deleteOption: string | undefined
-  }
-  osProfile: {
-    computerName: string | undefined
-    adminUsername: string | undefined
-    sshKeys: SshKey[]
-    /** Base64. */
-    customData: string | undefined
-    /** Only if passwords are not disabled. */
-    adminPassword: string | undefined
-    disablePassword: boolean | undefined
-    /** The existing VM's. */
-    password: SealedPassword | undefined
-    provisionVMAgent: boolean | undefined
-    allowExtensionOperations: boolean | undefined
-  }
-  /** Base64. */
-  userData: string | undefined
-  bootDiagnostics: boolean | undefined
-  nics: VmNic[]
-  dataDisks: DataDisk[]
-  identity: IdentityRequest
-  /** ARM id. */
-  availabilitySetId: string | undefined
-  /** ARM id of its scale set. */
-  scaleSetId: string | undefined
-  /** Our addition: ARM id of the provider that attests the VM's boots. */
-  attestationProviderId: string | undefined
-  /** Ours: which firmware the VM may be launched with. Azure's clients omit it, which leaves it unchanged. */
-  firmwareUpdates: FirmwareUpdates | undefined
-  /** Ours: minutes in which the owner wants to know before the VM is moved to another host. */
-  moveNotice: number | undefined
-  /** Dotted paths of sent members that this installation cannot honour. */
-  unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
-}
 
 /** Reads a PUT's or PATCH's body over the existing VM's model; malformed values are added to `fields`. */
 export function readVmRequest(
@@ -309,5 +251,3 @@ function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
     }
   })
 }
-
-export const primaryOf = (nics: readonly VmNic[]): VmNic | undefined => nics.find(({ primary }) => primary) ?? nics[0]

@@ -3,7 +3,7 @@ import type { Problem } from '../../../arm/fields.ts'
 import { findRegion } from '../../../arm/regions.ts'
 import { answerOf, bad } from './security-table.ts'
 import { findSize } from '../size/sizes.ts'
-import type { VmRequest } from './vm-request.ts'
+import type { VmRequest } from './model/requested-vm.ts'
 
 /** Undefined if absent or unknown to Azure. */
 export const securityTypeOf = (text: string | undefined): SecurityType | undefined =>

@@ -1,8 +1,8 @@
 import type { SagaDefinition, SagaStep } from '@strongroom/platform'
-import { keyOf } from '../../../arm/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { assertLeftWhole, waitUntilStopped } from './vm-boot.ts'
-import { changeVm, type VmParams } from './vm-record.ts'
+import { changeVm, type VmParams } from './model/vm-record.ts'
 
 /** Until a VM is off and its guest state is written. */
 export const stopSteps = <P extends VmParams>(plane: Plane, graceful: (params: P) => boolean): SagaStep<P>[] => [

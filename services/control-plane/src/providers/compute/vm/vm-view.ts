@@ -3,10 +3,10 @@ import { toErrorDetail } from '@strongroom/platform'
 import { resourceView } from '../../../arm/resource-view.ts'
 import type { PlacedViews } from '../../../fleet/placement-views.ts'
 import { ownHostDomains } from '../../../fleet/placements.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import { guestStatuses } from './guest-statuses.ts'
 import { maintenanceStatus, type MaintenanceStatus } from './planned-maintenance.ts'
-import { stateOf, vmType, type Vm } from './vm-model.ts'
+import { stateOf, vmType, type Vm } from './model/vm-model.ts'
 
 const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
   Stopped: ['PowerState/stopped', 'VM stopped'],

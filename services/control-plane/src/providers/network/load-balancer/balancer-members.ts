@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
-import { keyOf } from '../../../arm/resource-id.ts'
-import type { Plane } from '../../../plane.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
+import type { Plane } from '../../../types/plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
 import { partsOf, type Part } from './balancer-parts.ts'
 

@@ -1,7 +1,7 @@
 import type { Fields } from '../../../arm/fields.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
-import { invalidName, referenceProblem } from '../provider.ts'
+import { invalidName, referenceProblem } from '../resource/provider.ts'
 
 export const balancerType = 'Microsoft.Network/loadBalancers'
 

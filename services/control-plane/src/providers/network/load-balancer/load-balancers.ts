@@ -1,13 +1,13 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Link } from '../../../arm/access.ts'
 import { Fields } from '../../../arm/fields.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
+import { keyOf } from '../../../arm/ids/resource-id.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import type { Plane } from '../../../plane.ts'
+import type { Plane } from '../../../types/plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
 import type { Along } from '../../../types/along.ts'
-import { release, takeAddress } from '../address-pool.ts'
-import { attachPublicAddress, detachPublicAddress, findSubnet } from '../address-holders.ts'
+import { release, takeAddress } from '../virtual-network/address-pool.ts'
+import { attachPublicAddress, detachPublicAddress, findSubnet } from '../virtual-network/address-holders.ts'
 import { balancerMembers } from './part-members.ts'
 import {
   addressJoin,
@@ -16,7 +16,7 @@ import {
   referenceProblem,
   type NetworkKind,
   type Written,
-} from '../provider.ts'
+} from '../resource/provider.ts'
 import { assertPoolsUnused, membersOf, withReferences } from './balancer-members.ts'
 import { balancerType, listed, partKinds, partsOf, readParts, type Part } from './balancer-parts.ts'
 

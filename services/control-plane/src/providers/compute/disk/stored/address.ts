@@ -1,7 +1,7 @@
 import { diskBlobHost, type GuestIdentity } from '@strongroom/contract'
 import type { ArmRequest } from '../../../../arm/request.ts'
 import type { Fields } from '../../../../arm/fields.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import { snapshotType } from './stored-disk.ts'
 import { ownerOfGuestState } from './source.ts'
 

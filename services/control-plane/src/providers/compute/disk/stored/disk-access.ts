@@ -4,9 +4,9 @@ import { notAllowed } from '../../../../arm/refusals.ts'
 import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import type { Answers } from '../../../../types/resource-type.ts'
-import type { VmInternal } from '../../vm/vm-model.ts'
+import type { VmInternal } from '../../vm/model/vm-model.ts'
 import { guestBehind } from './address.ts'
 import {
   diskSecurityTypes,

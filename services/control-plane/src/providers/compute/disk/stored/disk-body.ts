@@ -1,4 +1,4 @@
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import type { Json, ResourceBody } from '../../../../store/resources.ts'
 import { diskSecurityTypes, encryptionOf, type StoredDisk } from './stored-disk.ts'
 

@@ -2,11 +2,11 @@ import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import type { ArmRequest } from '../../../../arm/request.ts'
-import { parseResourceId } from '../../../../arm/resource-id.ts'
-import type { Plane } from '../../../../plane.ts'
+import { parseResourceId } from '../../../../arm/ids/resource-id.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import { isOfType, type Resource } from '../../../../store/resources.ts'
-import { attestationUri } from '../../vm/vm-attestation.ts'
-import { diskType, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/vm-model.ts'
+import { attestationUri } from '../../vm/model/vm-attestation.ts'
+import { diskType, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/model/vm-model.ts'
 import {
   guestIdentity,
   hasContent,

@@ -1,6 +1,6 @@
 import type { GuestIdentity, StoredDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
 import type { Resource } from '../../../../store/resources.ts'
-import type { VmModel } from '../../vm/vm-model.ts'
+import type { VmModel } from '../../vm/model/vm-model.ts'
 
 /** Type of the disk-encryption sets that disks may refer to. */
 export const setType = 'Microsoft.Compute/diskEncryptionSets'

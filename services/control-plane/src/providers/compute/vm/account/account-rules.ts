@@ -1,7 +1,7 @@
 import { invalid } from '../../../../arm/refusals.ts'
 import type { Problem } from '../../../../arm/fields.ts'
 import { passwordProblems } from './password-rules.ts'
-import type { VmRequest } from '../vm-request.ts'
+import type { VmRequest } from '../model/requested-vm.ts'
 
 const reservedNames = new Set(
   (

@@ -3,7 +3,7 @@ import { createSealer } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openSqlitePlane } from '../../../../testing/sqlite-plane.ts'
 import { makeNetwork, rulesOf, vmPath, vmRequest, type Loose, type TestPlane } from '../../../../testing/test-plane.ts'
-import { Passwords } from './passwords.ts'
+import { Passwords } from '../../../../store/passwords.ts'
 
 const password = 'Corre-ct horse \u00fc 9'
 let plane: TestPlane & { close(): Promise<void>; stored(): Promise<string> }

@@ -4,12 +4,12 @@ import { type Operation, type SagaDefinition, type StepContext } from '@strongro
 import { begin } from '../../../../arm/operations.ts'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import { refuse, type Problem } from '../../../../arm/fields.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
 import { findSize, hostSize, type Size } from '../../size/sizes.ts'
-import { attestationUri } from '../vm-attestation.ts'
-import type { Vm, VmInternal, VmModel } from '../vm-model.ts'
-import { changeVm, refreshBody, setState, type VmParams, changeStanding } from '../vm-record.ts'
+import { attestationUri } from '../model/vm-attestation.ts'
+import type { Vm, VmInternal, VmModel } from '../model/vm-model.ts'
+import { changeVm, refreshBody, setState, type VmParams, changeStanding } from '../model/vm-record.ts'
 
 /** One side of a conversion. */
 interface Side {

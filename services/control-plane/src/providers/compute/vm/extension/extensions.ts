@@ -2,9 +2,9 @@ import { ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../../arm/faq-rule.ts'
 import { ok, type ArmRequest } from '../../../../arm/request.ts'
 import { route, type Route } from '../../../../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
-import { vmType } from '../vm-model.ts'
-import { vmOfAction } from '../vm-record.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../../../types/plane.ts'
+import { vmType } from '../model/vm-model.ts'
+import { vmOfAction } from '../model/vm-record.ts'
 
 /**
  * Publishers of the extensions that az and its users name. `az vm extension image list` and `az vm extension set`

@@ -1,9 +1,9 @@
 import { listPage } from '../../../../arm/list-page.ts'
 import { ok, type ArmRequest } from '../../../../arm/request.ts'
 import { route, type Route } from '../../../../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
-import { vmType, type Vm, type VmInternal } from '../vm-model.ts'
-import { vmOfAction } from '../vm-record.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../../../types/plane.ts'
+import { vmType, type Vm, type VmInternal } from '../model/vm-model.ts'
+import { vmOfAction } from '../model/vm-record.ts'
 import { instanceView, instanceViews, type InstanceView } from '../vm-view.ts'
 
 const statuses = 'Microsoft.ResourceHealth/availabilityStatuses'

@@ -1,9 +1,9 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok } from '../../../../arm/request.ts'
 import { route, type Route } from '../../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../../plane.ts'
-import { vmType } from '../vm-model.ts'
-import { vmOfAction } from '../vm-record.ts'
+import { groupPath, type Plane } from '../../../../types/plane.ts'
+import { vmType } from '../model/vm-model.ts'
+import { vmOfAction } from '../model/vm-record.ts'
 
 const metric = 'VmAvailabilityMetric'
 const text = 'VM Availability Metric (Preview)'

@@ -1,7 +1,7 @@
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import type { Plane } from '../../../../plane.ts'
-import type { Vm } from '../vm-model.ts'
+import type { Plane } from '../../../../types/plane.ts'
+import type { Vm } from '../model/vm-model.ts'
 
 /**
  * Hands a script to the VM's host, once: it is on record before, and nothing sends it again. Clients repeat a request that

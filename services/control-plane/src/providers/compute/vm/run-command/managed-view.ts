@@ -1,6 +1,6 @@
 import type { CommandStatus } from '@strongroom/contract'
 import { resourceView } from '../../../../arm/resource-view.ts'
-import type { Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../types/plane.ts'
 import { findCommand, unknownResult } from './delivery.ts'
 import { runCommandType, type RunCommand, type RunCommandInternal } from './run-command.ts'
 

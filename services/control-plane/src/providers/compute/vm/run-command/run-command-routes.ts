@@ -1,9 +1,9 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
 import { route, type Route } from '../../../../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
-import { vmType, type Vm } from '../vm-model.ts'
-import { vmOfAction } from '../vm-record.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../../../types/plane.ts'
+import { vmType, type Vm } from '../model/vm-model.ts'
+import { vmOfAction } from '../model/vm-record.ts'
 import { deliver, findCommand, isOnRecord, record, resultUnknown } from './delivery.ts'
 import { actionResult, commandOf, readAction, refusedByGuest, runCommandType, shellCommand } from './run-command.ts'
 

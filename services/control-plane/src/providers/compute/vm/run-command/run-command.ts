@@ -2,8 +2,8 @@ import { conditionOf, mostScriptSeconds, type CommandRequest, type CommandStatus
 import { ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../../arm/faq-rule.ts'
 import { Fields } from '../../../../arm/fields.ts'
-import type { Plane } from '../../../../plane.ts'
-import { type Vm, vmType } from '../vm-model.ts'
+import type { Plane } from '../../../../types/plane.ts'
+import { type Vm, vmType } from '../model/vm-model.ts'
 import type { Db, Resource } from '../../../../store/resources.ts'
 
 /** Azure's id of the only command that Linux guests run here. */
