@@ -1,10 +1,10 @@
-// Writes docs/commands.md from the commands themselves (apps/cli/src/commands): npm run docs:commands
+// Writes docs/reference/commands.md from the commands themselves (apps/cli/src/commands): npm run docs:commands
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { allCommands } from '../apps/cli/src/modules.ts'
 import type { Command, Option } from '../apps/cli/src/core/command.ts'
 
-export const commandsPagePath: string = join(resolve(import.meta.dirname, '..'), 'docs/commands.md')
+export const commandsPagePath: string = join(resolve(import.meta.dirname, '..'), 'docs/reference/commands.md')
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 

@@ -21,7 +21,7 @@ export async function layPrograms(installation: TestInstallation, vm: string): P
 }
 
 /**
- * What docs/data-disks.md makes its reader set up first: an identity for the VM, and a vault with an exportable key
+ * What docs/guides/disks.md makes its reader set up first: an identity for the VM, and a vault with an exportable key
  * that is released to this VM only. @returns the key's address, without version
  */
 export async function makeKey(installation: TestInstallation, o: { vm: string; vault: string }): Promise<string> {

@@ -50,5 +50,5 @@ it('the page of members is made of the descriptions', async () => {
     '',
     ...sections,
   ]
-  await expect(page.join('\n')).toMatchFileSnapshot(join(import.meta.dirname, '../../../../docs/members.md'))
+  await expect(page.join('\n')).toMatchFileSnapshot(join(import.meta.dirname, '../../../../docs/reference/members.md'))
 })

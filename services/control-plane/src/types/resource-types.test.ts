@@ -71,7 +71,7 @@ describe('the table of resource types', () => {
       ...rows,
       '',
     ]
-    const path = join(import.meta.dirname, '../../../../docs/resource-types.md')
+    const path = join(import.meta.dirname, '../../../../docs/reference/resource-types.md')
     await expect(page.join('\n')).toMatchFileSnapshot(path)
   })
 
