@@ -81,7 +81,10 @@ export interface AttestTdxVmRequest {
 }
 
 export interface AttestAzureGuestRequest {
-  /** base64url of JSON: what the stock guest library collects (facts section 5.2; docs/explanation/attestation.md), or `AttestationInfo`. */
+  /**
+   * base64url of JSON: what the stock guest library collects (facts section 5.2; docs/explanation/attestation.md).
+   * `AttestationInfo` does too.
+   */
   attestationInfo: Base64Url
 }
 
