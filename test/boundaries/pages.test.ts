@@ -69,8 +69,11 @@ describe('a reader of the README', () => {
     expect(within).toContain(page)
   })
 
-  it('reads 120 lines at most', () => {
-    expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(120)
+  it.each([
+    ['README.md', 120],
+    ['CHANGELOG.md', 60],
+  ])('reads in %s %i lines at most', (page, most) => {
+    expect(readFileSync(join(root, page), 'utf8').split('\n').length).toBeLessThanOrEqual(most)
   })
 })
 
