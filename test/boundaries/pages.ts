@@ -77,7 +77,7 @@ export const docsNamedIn = (text: string): string[] =>
     .filter((path) => !elsewhere.includes(path))
 
 /** Numbers of design notes that a text names: `design 0016`, `design/0016-shapes.md`. */
-export const notesNamedIn = (text: string): string[] =>
+const notesNamedIn = (text: string): string[] =>
   [...text.matchAll(/\bdesign[ /](\d{4})\b/g)].map(([, number]) => number!)
 
 /** What files of any kind name below docs and is not there. @param files paths from the root */

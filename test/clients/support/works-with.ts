@@ -74,7 +74,7 @@ export function commandOf(client: string): string {
 }
 
 /** Its chapter of docs/reference/compatibility.md. */
-export function renderWorksWith(records: Records): string {
+function renderWorksWith(records: Records): string {
   const rows = Object.entries(records).map(([client, { title, clients, on }]) => {
     const versions = Object.entries(clients).map(([name, version]) => `${name} ${version}`)
     return `| ${title} | ${versions.join(', ') || 'requests, replayed'} | ${on} | \`${commandOf(client)}\` |`
