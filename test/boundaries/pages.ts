@@ -105,14 +105,16 @@ const folders = ['tutorials', 'guides', 'explanation', 'reference', 'proof']
 /** Notes of decisions, and what `npm run docs:wires` writes. */
 const apart = ['docs/design/', 'docs/reference/wires/']
 
-/** Pages of docs that lie in none of its folders, and how many there are beyond `most`. @param pages paths from the root */
-export function folderFaults(pages: readonly string[], most: number): string[] {
-  const counted = pages.filter((page) => page.startsWith('docs/') && !apart.some((folder) => page.startsWith(folder)))
-  const astray = counted.filter((page) => {
-    const [, folder = '', ...rest] = page.split('/')
-    return page !== 'docs/README.md' && !(folders.includes(folder) && rest.length === 1)
+/** Files of docs that lie in none of its folders, pages below one, and how many pages there are beyond `most`. @param files paths from the root */
+export function folderFaults(files: readonly string[], most: number): string[] {
+  const within = files.filter((file) => file.startsWith('docs/') && !apart.some((folder) => file.startsWith(folder)))
+  const pages = within.filter((file) => file.endsWith('.md'))
+  const astray = within.filter((file) => {
+    const [, folder = '', ...rest] = file.split('/')
+    const isDeep = pages.includes(file) && rest.length > 1
+    return file !== 'docs/README.md' && (!folders.includes(folder) || isDeep)
   })
-  return [...astray, ...(counted.length > most ? [`${counted.length} pages`] : [])]
+  return [...astray, ...(pages.length > most ? [`${pages.length} pages`] : [])]
 }
 
 /** Pages that no chain of links from `start` reaches. A link to a folder reaches its README.md, or all pages in it if it has none. */
