@@ -105,7 +105,10 @@ const folders = ['tutorials', 'guides', 'explanation', 'reference', 'proof']
 /** Notes of decisions, and what `npm run docs:wires` writes. */
 const apart = ['docs/design/', 'docs/reference/wires/']
 
-/** Files of docs that lie in none of its folders, pages below one, and how many pages there are beyond `most`. @param files paths from the root */
+/**
+ * Files of docs that lie in none of its folders, pages in a folder below, and how many pages there are beyond `most`.
+ * @param files paths from the root
+ */
 export function folderFaults(files: readonly string[], most: number): string[] {
   const within = files.filter((file) => file.startsWith('docs/') && !apart.some((folder) => file.startsWith(folder)))
   const pages = within.filter((file) => file.endsWith('.md'))
