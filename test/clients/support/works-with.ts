@@ -84,8 +84,8 @@ function renderWorksWith(records: Records): string {
     '',
     'Stock clients that were run against Strongroom, unmodified, by the tests that write this page (`npm run ' +
       'works-with` writes this table from their records, `test/clients/works-with.json`).',
-    'The day is that of the first run with these versions and these answers; for each change CI runs those of ' +
-      '`--project clients`, and those of `--project slow` every other time.',
+    'The day is that of the first run with these versions and these answers; for each change the workflow runs all of ' +
+      'them, and `.ci/run` half of those of `--project slow`.',
     '',
     '| What | Client and version | Since | By |',
     '|---|---|---|---|',
