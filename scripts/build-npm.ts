@@ -82,7 +82,7 @@ function copyData(dist: string): void {
     (file) => !/\.ts$|\.golden\.|\/golden\//.test(file) && statSync(join(root, file)).isFile(),
   )
   const portal = globSync('apps/portal/dist/{*.*,assets/*}', { cwd: root })
-  for (const file of [...files.toSorted(), ...portal.toSorted(), 'docs/faq.md']) {
+  for (const file of [...files.toSorted(), ...portal.toSorted(), 'docs/proof/faq.md']) {
     mkdirSync(dirname(join(dist, 'data', file)), { recursive: true })
     copyFileSync(join(root, file), join(dist, 'data', file))
   }

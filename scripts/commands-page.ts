@@ -1,10 +1,10 @@
-// Writes docs/commands.md from the commands themselves (apps/cli/src/commands): npm run docs:commands
+// Writes docs/reference/commands.md from the commands themselves (apps/cli/src/commands): npm run docs:commands
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { allCommands } from '../apps/cli/src/modules.ts'
 import type { Command, Option } from '../apps/cli/src/core/command.ts'
 
-export const commandsPagePath: string = join(resolve(import.meta.dirname, '..'), 'docs/commands.md')
+export const commandsPagePath: string = join(resolve(import.meta.dirname, '..'), 'docs/reference/commands.md')
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 
@@ -30,8 +30,8 @@ export async function commandsPage(): Promise<string> {
   return [
     '# Commands',
     '',
-    'Made of the commands themselves by `npm run docs:commands`. Every command takes `--output` (table, json, ' +
-      'jsonc, yaml, tsv, none) and `--query`, a JMESPath expression over the result.',
+    'Every command and option of `strongroom`, made of the commands themselves by `npm run docs:commands`. Every ' +
+      'command takes `--output` (table, json, jsonc, yaml, tsv, none) and `--query`, a JMESPath expression over the result.',
     'Exit codes: 1 failed, 2 usage, 3 something is missing on this machine, 4 not found, 5 the server does not ' +
       'run, 6 not trusted, 130 interrupted.',
     '',

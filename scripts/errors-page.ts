@@ -1,9 +1,9 @@
-// Writes docs/errors.md from the catalogue of codes (packages/contract/src/errors): npm run docs:errors
+// Writes docs/reference/errors.md from the catalogue of codes (packages/contract/src/errors): npm run docs:errors
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { errorCatalogue, type ErrorSection } from '@strongroom/contract/errors'
 
-export const errorsPagePath: string = join(resolve(import.meta.dirname, '..'), 'docs/errors.md')
+export const errorsPagePath: string = join(resolve(import.meta.dirname, '..'), 'docs/reference/errors.md')
 
 const statusText = (status: number | readonly number[] | undefined): string =>
   status === undefined ? '' : [status].flat().join(', ')

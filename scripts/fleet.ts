@@ -5,13 +5,13 @@ import { join, resolve } from 'node:path'
 import { guarded, scriptOf } from './guide-script.ts'
 
 /**
- * `npm run fleet`: the commands of docs/guides/build-a-fleet.md, each printed before it runs, in a temporary folder. The
+ * `npm run fleet`: the commands of docs/tutorials/build-a-fleet.md, each printed before it runs, in a temporary folder. The
  * fleet runs until Ctrl-C.
  */
 const root = resolve(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'strongroom-fleet-'))
 const state = join(folder, 'state')
-const commands = scriptOf(readFileSync(join(root, 'docs/guides/build-a-fleet.md'), 'utf8'))
+const commands = scriptOf(readFileSync(join(root, 'docs/tutorials/build-a-fleet.md'), 'utf8'))
 const next = `The fleet is running. For another shell: export STRONGROOM_STATE_DIR=${state}. Ctrl-C ends it and removes its folder.`
 const script = `set -v\n${commands}\n{ set +v; } 2> /dev/null\necho '${next}'\nwait\n`
 

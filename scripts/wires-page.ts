@@ -1,9 +1,9 @@
-// Writes docs/reference from the wires (packages/contract/src/wires): npm run docs:wires
+// Writes docs/reference/wires from the wires (packages/contract/src/wires): npm run docs:wires
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { openApiOf, wires, type Wire } from '@strongroom/contract/wires'
 
-export const referencePath: string = join(resolve(import.meta.dirname, '..'), 'docs/reference')
+export const referencePath: string = join(resolve(import.meta.dirname, '..'), 'docs/reference/wires')
 
 const tableOf = ({ name, title, about, server, operations }: Wire): string[] => [
   `## ${title}`,
@@ -21,7 +21,7 @@ const tableOf = ({ name, title, about, server, operations }: Wire): string[] => 
   '',
 ]
 
-/** The files of docs/reference, by name. */
+/** The files of docs/reference/wires, by name. */
 export const referenceFiles = (): Record<string, string> => ({
   'README.md': [
     '# Wires of our own',

@@ -1,4 +1,4 @@
-/** Compares docs/attacks.md with the list of attacks and the tests' titles. Pure: texts in, faults out. */
+/** Compares docs/proof/attacks.md with the list of attacks and the tests' titles. Pure: texts in, faults out. */
 
 /** One row of the page. `tests` are the named tests; `reason` replaces them if the attack cannot apply. */
 export interface AttackRow {

@@ -51,7 +51,7 @@ function main([file]: string[]): void {
   }
   const root = resolve(import.meta.dirname, '../..')
   const run = JSON.parse(readFileSync(file, 'utf8')) as RunResults
-  const rows = rowsIn(readFileSync(join(root, 'docs/attacks.md'), 'utf8'))
+  const rows = rowsIn(readFileSync(join(root, 'docs/proof/attacks.md'), 'utf8'))
   const results = rows.filter(({ reason }) => reason === undefined).map((row) => resultOf(row, run, root))
   const kinds = ['held', 'failed', 'skipped', 'not run'] as const
   const line = (id: string, count: (kind: (typeof kinds)[number]) => number): string =>

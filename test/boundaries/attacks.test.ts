@@ -7,7 +7,7 @@ import { resultOf } from './attack-results.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-const page = read('docs/attacks.md')
+const page = read('docs/proof/attacks.md')
 /** Copy of the ids of ../shared/facts/attacks.md, for machines that do not have it. */
 const ids = idsIn(read('test/boundaries/attack-ids.txt'))
 const source = resolve(root, '../shared/facts/attacks.md')
@@ -29,7 +29,7 @@ describe('the list of attacks', () => {
   })
 })
 
-describe('docs/attacks.md', () => {
+describe('docs/proof/attacks.md', () => {
   it('has a row for each attack, and in it the tests that try it', () => {
     expect(faultsOf(page, ids, titles, missing)).toEqual([])
   })

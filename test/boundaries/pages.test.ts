@@ -3,17 +3,43 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { anchorsOf, brokenLinks, frontFaults, linksOf, tableFaults, unreachedPages } from './pages.ts'
+import {
+  anchorsOf,
+  brokenLinks,
+  brokenNames,
+  docsNamedIn,
+  folderFaults,
+  frontFaults,
+  linksOf,
+  tableFaults,
+  unreachedPages,
+} from './pages.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' })
-  .split('\n')
-  .filter((path) => path !== '')
+const listed = (...patterns: string[]): string[] =>
+  execFileSync('git', ['ls-files', ...patterns], { cwd: root, encoding: 'utf8' })
+    .split('\n')
+    .filter((path) => path !== '')
+const pages = listed('*.md')
+/** All but pictures and archives, what programs record, and the examples of faults below. */
+const texts = listed().filter(
+  (path) => !/\.(?:jpg|png|gz)$|package-lock\.json$/.test(path) && path !== 'test/boundaries/pages.test.ts',
+)
+const mostPages = 35
 
 describe('pages', () => {
   it('have no link that leads nowhere', () => {
     expect(pages.length).toBeGreaterThan(50)
     expect(brokenLinks(root, pages)).toEqual([])
+  })
+
+  it('are there wherever a program, a comment or another page names one', () => {
+    expect(texts.flatMap((path) => docsNamedIn(readFileSync(join(root, path), 'utf8'))).length).toBeGreaterThan(200)
+    expect(brokenNames(root, texts)).toEqual([])
+  })
+
+  it(`are ${mostPages} at most, each in one of the five folders of docs`, () => {
+    expect(folderFaults(listed('docs'), mostPages)).toEqual([])
   })
 
   it('are all reached from the README', () => {
@@ -25,12 +51,12 @@ describe('pages', () => {
 
 /** A reader's goals, with the page for each. */
 const goals = {
-  'test secure key release in CI': 'docs/guides/secure-key-release-in-ci.md',
-  'debug a denied policy': 'docs/guides/debug-a-denied-policy.md',
-  'verify evidence offline': 'docs/guides/verify-evidence-offline.md',
-  'bring an image': 'docs/guides/bring-an-image.md',
-  'run it for others': 'docs/guides/run-it-for-others.md',
-  'practise failures': 'docs/guides/fleet-drills.md',
+  'test secure key release in CI': 'docs/tutorials/secure-key-release-in-ci.md',
+  'debug a denied policy': 'docs/tutorials/debug-a-denied-policy.md',
+  'verify evidence offline': 'docs/tutorials/verify-evidence-offline.md',
+  'bring an image': 'docs/tutorials/bring-an-image.md',
+  'run it for others': 'docs/tutorials/run-it-for-others.md',
+  'practise failures': 'docs/tutorials/fleet-drills.md',
   'what is not protected': 'LIMITATIONS.md',
 }
 
@@ -43,8 +69,11 @@ describe('a reader of the README', () => {
     expect(within).toContain(page)
   })
 
-  it('reads 120 lines at most', () => {
-    expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(120)
+  it.each([
+    ['README.md', 120],
+    ['CHANGELOG.md', 60],
+  ])('reads in %s %i lines at most', (page, most) => {
+    expect(readFileSync(join(root, page), 'utf8').split('\n').length).toBeLessThanOrEqual(most)
   })
 })
 
@@ -108,6 +137,34 @@ describe('the check of pages', () => {
       { page: 'README.md', link: 'docs/a.md#gone', why: 'no such heading' },
       { page: 'docs/a.md', link: 'p.png', why: 'no such file' },
     ])
+  })
+
+  it('finds a page, a heading and a note that a program names and that are not there', () => {
+    const found = brokenNames(
+      folder,
+      write({
+        'docs/a.md': '# One thing',
+        'docs/design/0002-here.md': '# 0002 Here',
+        'x.ts': [
+          "remedy: 'See docs/a.md#one-thing, docs/a.md#gone and docs/b.md.'",
+          "join(here, '../../docs/c.md') // design 0001, design/0002-here.md",
+          'https://example.org/docs/d.md MicrosoftDocs-azure-docs/e.md test/docs/f.ts',
+        ].join('\n'),
+      }),
+    )
+    expect(found.map(({ link, why }) => `${link}: ${why}`)).toEqual([
+      'docs/a.md#gone: no such heading',
+      'docs/b.md: no such file',
+      'docs/c.md: no such file',
+      '0001: no such file',
+    ])
+  })
+
+  it('finds a file in none of the folders, and a page too many', () => {
+    const right = ['docs/README.md', 'docs/guides/a.md', 'docs/design/0001-a.md', 'docs/reference/wires/README.md']
+    expect(folderFaults(['README.md', 'docs/guides/a/b.jpg', ...right], 2)).toEqual([])
+    const astray = ['docs/flat.md', 'docs/guides/in/b.md', 'docs/other/c.md', 'docs/other/d.jpg']
+    expect(folderFaults([...right, ...astray], 4)).toEqual([...astray, '5 pages'])
   })
 
   it('finds a page that nothing links to, also where it links to itself or to others', () => {

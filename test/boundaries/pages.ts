@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
 export interface BrokenLink {
@@ -65,6 +65,59 @@ export function brokenLinks(root: string, pages: readonly string[]): BrokenLink[
         return anchorsIn(target).has(decodeURIComponent(anchor)) ? [] : [{ page, link, why: 'no such heading' }]
       })
   })
+}
+
+/** Of QEMU's own sources. */
+const elsewhere = ['docs/interop/qcow2.txt', 'docs/specs/fw_cfg.rst']
+
+/** Paths below docs that a text names, with their anchors, as comments, remedies and prose do. */
+export const docsNamedIn = (text: string): string[] =>
+  [...text.matchAll(/(?<![\w/-]|\.\/)(?:\.\.\/)*(docs\/[\w./-]*\w(?:#[a-z0-9_-]+)?)/g)]
+    .map(([, path]) => path!)
+    .filter((path) => !elsewhere.includes(path))
+
+/** Numbers of design notes that a text names: `design 0016`, `design/0016-shapes.md`. */
+const notesNamedIn = (text: string): string[] =>
+  [...text.matchAll(/\bdesign[ /](\d{4})\b/g)].map(([, number]) => number!)
+
+/** What files of any kind name below docs and is not there. @param files paths from the root */
+export function brokenNames(root: string, files: readonly string[]): BrokenLink[] {
+  const notes = existsSync(join(root, 'docs/design')) ? readdirSync(join(root, 'docs/design')) : []
+  const isNote = (number: string): boolean => notes.some((name) => name.startsWith(`${number}-`))
+  return files.flatMap((page) => {
+    const text = readFileSync(join(root, page), 'utf8')
+    const named = docsNamedIn(text).flatMap((link): BrokenLink[] => {
+      const [file = '', anchor] = link.split('#')
+      if (/^docs\/design\/\d{4}$/.test(file)) return []
+      if (!existsSync(join(root, file))) return [{ page, link, why: 'no such file' }]
+      if (anchor === undefined || !file.endsWith('.md')) return []
+      return anchorsOf(readFileSync(join(root, file), 'utf8')).has(anchor)
+        ? []
+        : [{ page, link, why: 'no such heading' }]
+    })
+    const unknown = notesNamedIn(text).filter((number) => !isNote(number))
+    return [...named, ...unknown.map((link): BrokenLink => ({ page, link, why: 'no such file' }))]
+  })
+}
+
+/** Folders of docs: lessons, how to, how it works, what there is, what shows it. */
+const folders = ['tutorials', 'guides', 'explanation', 'reference', 'proof']
+/** Notes of decisions, and what `npm run docs:wires` writes. */
+const apart = ['docs/design/', 'docs/reference/wires/']
+
+/**
+ * Files of docs that lie in none of its folders, pages in a folder below, and how many pages there are beyond `most`.
+ * @param files paths from the root
+ */
+export function folderFaults(files: readonly string[], most: number): string[] {
+  const within = files.filter((file) => file.startsWith('docs/') && !apart.some((folder) => file.startsWith(folder)))
+  const pages = within.filter((file) => file.endsWith('.md'))
+  const astray = within.filter((file) => {
+    const [, folder = '', ...rest] = file.split('/')
+    const isDeep = pages.includes(file) && rest.length > 1
+    return file !== 'docs/README.md' && (!folders.includes(folder) || isDeep)
+  })
+  return [...astray, ...(pages.length > most ? [`${pages.length} pages`] : [])]
 }
 
 /** Pages that no chain of links from `start` reaches. A link to a folder reaches its README.md, or all pages in it if it has none. */

@@ -5,7 +5,7 @@ import { describeStores, openRaw, type RawDatabase } from '@strongroom/platform/
 import { expect, it } from 'vitest'
 import { everyStore } from './schema/every-store.ts'
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/stores.md'), 'utf8')
+const page = readFileSync(join(import.meta.dirname, '../../docs/explanation/stores.md'), 'utf8')
 
 /** `store.table` and the columns that decisions depend on, from the page. */
 const documented = new Map(
@@ -56,7 +56,7 @@ async function fill(store: Store, tables: readonly Table[]): Promise<void> {
 }
 
 describeStores('the columns of a store', (open) => {
-  it.each(Object.entries(everyStore))('%s are those of docs/stores.md', async (name, make) => {
+  it.each(Object.entries(everyStore))('%s are those of docs/explanation/stores.md', async (name, make) => {
     const store = await open()
     await make(store)
     const raw = await openRaw(store)

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { commentsOf, findings, goneChapters, goneTerms } from './style.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const page = 'docs/style.md'
+const page = 'test/boundaries/style.md'
 const style = readFileSync(join(root, page), 'utf8')
 const terms = goneTerms(style)
 const commentTerms = goneTerms(style, goneChapters.comments)
@@ -15,7 +15,7 @@ const texts = execFileSync('git', ['ls-files', '*.md', '*.ts', '*.tsx', '*.sh'],
   .filter((path) => path !== '' && !own.includes(path))
 
 describe('words', () => {
-  it('are none that docs/style.md has done away with', () => {
+  it('are none that test/boundaries/style.md has done away with', () => {
     expect(terms.length).toBeGreaterThan(5)
     expect(texts.length).toBeGreaterThan(1_000)
     const found = texts.flatMap((path) =>

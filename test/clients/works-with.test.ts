@@ -4,21 +4,22 @@ import { describe, expect, it } from 'vitest'
 import { alone, partsOf } from './support/compatibility.ts'
 import {
   commandOf,
+  compatibilityPath,
   lockedOf,
   readRecords,
-  renderWorksWith,
   withRun,
-  worksWithPath,
+  withWorksWith,
   type RunRecord,
 } from './support/works-with.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-describe('docs/works-with.md', () => {
-  it('is what the records of the clients’ tests say, one for each part of compatibility.md', async () => {
+describe('the table of clients in docs/reference/compatibility.md', () => {
+  it('is what the records of the clients’ tests say, one for each part of the page', async () => {
     await alone(async () => {
       const records = readRecords()
-      expect(readFileSync(worksWithPath, 'utf8')).toBe(renderWorksWith(records))
+      const page = readFileSync(compatibilityPath, 'utf8')
+      expect(page).toBe(withWorksWith(page, records))
       const parts = await partsOf()
       expect(Object.keys(records).toSorted()).toEqual(Object.keys(parts).toSorted())
     })

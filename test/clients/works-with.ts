@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import { readRecords, renderWorksWith, worksWithPath } from './support/works-with.ts'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { compatibilityPath, readRecords, withWorksWith } from './support/works-with.ts'
 
-writeFileSync(worksWithPath, renderWorksWith(readRecords()))
+writeFileSync(compatibilityPath, withWorksWith(readFileSync(compatibilityPath, 'utf8'), readRecords()))

@@ -109,7 +109,7 @@ const purposes: Record<string, string[]> = {
 
 /** The table of the page: members, and the evidence that they apply to. */
 function statedKinds(): Map<string, string[]> {
-  const page = readFileSync(new URL('../../docs/evidence-policy.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../docs/reference/policies.md', import.meta.url), 'utf8')
   const section = page.split('## Which evidence a member applies to')[1]!.split('\n## ')[0]!
   const rows = [...section.matchAll(/^\| `([\w.]+)` \| ([^|]+) \|$/gm)]
   return new Map(rows.map(([, members, kinds]) => [members!, kinds!.split(',').map((kind) => kind.trim())]))

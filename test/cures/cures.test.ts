@@ -8,7 +8,7 @@ import { faultOf, takenOut } from './take-out.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-const rows = rowsIn(read('docs/attacks.md'))
+const rows = rowsIn(read('docs/proof/attacks.md'))
 
 describe('the cures of attacks', () => {
   it.each(cures.map((cure) => [cure.attack, cure.title, cure] as const))(

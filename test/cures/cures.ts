@@ -1,6 +1,6 @@
 /**
  * What stops an attack, in one place of the source, and the test that fails once it is taken out. Each test stands in the
- * attack's row of docs/attacks.md.
+ * attack's row of docs/proof/attacks.md.
  */
 export interface Cure {
   attack: string

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { scriptOf } from '../../scripts/guide-script.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const commands = scriptOf(readFileSync(resolve(root, 'docs/guides/build-a-fleet.md'), 'utf8'))
+const commands = scriptOf(readFileSync(resolve(root, 'docs/tutorials/build-a-fleet.md'), 'utf8'))
   .split('\n')
   .filter((line) => line !== '')
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { scriptOf } from '../../scripts/guide-script.ts'
 import { runAsReader } from './guide.ts'
 
-const folder = resolve(import.meta.dirname, '../../docs/guides')
+const folder = resolve(import.meta.dirname, '../../docs/tutorials')
 const scriptNamed = (name: string): string => scriptOf(readFileSync(join(folder, name), 'utf8'))
 /** Guides that continue in the shell of another one. */
 const continued: Record<string, string> = { 'fleet-drills.md': 'build-a-fleet.md' }
@@ -26,7 +26,7 @@ const mostSeconds = 300
 describe('a page to start with', () => {
   it.each(Object.entries(readers))('is there for the %s, and the README leads to it: %s', (_, name) => {
     expect(guides.map((guide) => guide.name)).toContain(name)
-    expect(readFileSync(resolve(folder, '../../README.md'), 'utf8')).toContain(`(docs/guides/${name})`)
+    expect(readFileSync(resolve(folder, '../../README.md'), 'utf8')).toContain(`(docs/tutorials/${name})`)
   })
 })
 

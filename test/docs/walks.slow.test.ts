@@ -71,7 +71,7 @@ describe('the walk-throughs of CONTRIBUTING.md', () => {
       )
       expect(vitest('--project', 'unit*', ...named)).toEqual({ code: 0, failed: '' })
       const type = 'Microsoft.Compute/capacityReservationGroups'
-      expect(read('docs/resource-types.md')).toContain(`| ${type} |`)
+      expect(read('docs/reference/resource-types.md')).toContain(`| ${type} |`)
       expect(read('services/control-plane/src/rbac-matrix.golden.txt')).toContain(type)
     },
     patience,

@@ -26,7 +26,7 @@ describe.skipIf(missing !== undefined)(
         scripts: Record<string, string>
       }
       expect(scripts['differential']).toContain('test/judges/run-differential.ts')
-      expect(readFileSync(join(root, 'docs/evidence-judges.md'), 'utf8')).toContain('npm run differential')
+      expect(readFileSync(join(root, 'docs/proof/evidence.md'), 'utf8')).toContain('npm run differential')
     })
   },
 )

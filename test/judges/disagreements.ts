@@ -1,4 +1,4 @@
-/** An understood kind of disagreement between the judges: docs/evidence-judges.md explains each by name. */
+/** An understood kind of disagreement between the judges: docs/proof/evidence.md explains each by name. */
 export interface Disagreement {
   name: string
   /** What our verdict must be: `accepted`, or one of these codes. */

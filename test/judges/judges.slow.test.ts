@@ -168,8 +168,8 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
     },
   )
 
-  it('disagree only in ways that docs/evidence-judges.md explains by name', () => {
-    const text = readFileSync(join(import.meta.dirname, '../../docs/evidence-judges.md'), 'utf8')
+  it('disagree only in ways that docs/proof/evidence.md explains by name', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../docs/proof/evidence.md'), 'utf8')
     for (const { name } of disagreements) expect(text).toContain(`\`${name}\``)
     const lines = [...seen].map(([name, count]) => `  ${name}: ${count}`)
     process.stdout.write(`Explained disagreements met:\n${lines.toSorted().join('\n')}\n`)

@@ -11,7 +11,7 @@ import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors
 /**
  * `npm run mutate -- [--changed] [--near] [--by PATH]… [--jobs N] [--sample N] [--again FILE] [--json FILE] [FILE or
  * folder…]`: exits with 1 if a mutant survives without a reason in survivors.json, or a reason has no mutant. Without
- * arguments it runs over all folders in docs/mutation.md.
+ * arguments it runs over all folders in docs/proof/mutation.md.
  */
 const root = resolve(import.meta.dirname, '../..')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

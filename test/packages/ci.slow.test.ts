@@ -91,7 +91,7 @@ describe('the action setup-strongroom, on a runner like GitHub’s', () => {
     }
     const named = Object.values<{ value: string }>(outputs).map(({ value }) => /steps\.[\w.-]+/.exec(value)![0])
     expect(named.map((name) => job.outputs[name])).not.toContain(undefined)
-    const [, , used] = readYaml(join(root, 'docs/examples/ci/github.yml')).jobs.test.steps
+    const [, , used] = readYaml(join(root, 'docs/guides/examples/ci/github.yml')).jobs.test.steps
     const { status, said } = job.step(used, context)
     expect(status, said).toBe(0)
     expect(said).toContain('westeurope')
@@ -144,7 +144,7 @@ describe('the examples for other runners', () => {
     const folder = emptyFolder()
     folders.push(folder)
     execFileSync('mkdir', ['-p', join(folder, 'state')])
-    for (const script of scripts(readYaml(join(root, 'docs/examples/ci', file)))) {
+    for (const script of scripts(readYaml(join(root, 'docs/guides/examples/ci', file)))) {
       const { status, said } = run(folder, script)
       expect(status, said).toBe(0)
     }

@@ -77,7 +77,7 @@ const nothingIsLeft = (): void => {
 
 describe('the module for Testcontainers, against podman', () => {
   it('runs the example of its page, with a client of Azure’s SDK', () => {
-    const page = readFileSync(join(root, 'docs/install.md'), 'utf8')
+    const page = readFileSync(join(root, 'docs/guides/install.md'), 'utf8')
     const { status, stdout, stderr } = run(/```js\n([\s\S]*?)```/.exec(page)![1]!)
     expect(`${stdout}${stderr}`).toMatch(/pass 1\b/)
     expect(status).toBe(0)

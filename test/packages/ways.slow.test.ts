@@ -115,10 +115,10 @@ async function served(line: string): Promise<{ npx: ChildProcess; said: () => st
 }
 
 const trialLine = /^\| trying it out, tests, CI \| `([^`]+)`/m.exec(
-  readFileSync(join(root, 'docs/install.md'), 'utf8'),
+  readFileSync(join(root, 'docs/guides/install.md'), 'utf8'),
 )![1]!
 
-describe('the line of docs/install.md for trying it out', () => {
+describe('the line of docs/guides/install.md for trying it out', () => {
   it.each(['SIGTERM', 'SIGKILL', 'SIGHUP'] as const)(
     'makes VMs, and its server ends with npx, by %s',
     async (signal) => {

@@ -4,9 +4,9 @@ import { PortalTest } from './support/portal.ts'
 
 /**
  * Screenshots of each page, light and dark, from a real server with one VM:
- *   npm run portal:screenshots [-- FOLDER]      docs/portal by default
+ *   npm run portal:screenshots [-- FOLDER]      docs/guides/portal by default
  */
-const folder = resolve(process.argv[2] ?? join(import.meta.dirname, '../../docs/portal'))
+const folder = resolve(process.argv[2] ?? join(import.meta.dirname, '../../docs/guides/portal'))
 /** An unsigned token, which is decoded nevertheless. */
 const token = [
   { alg: 'RS256', kid: '1' },

@@ -13,7 +13,7 @@ import { faultsOf, type Section } from '../boundaries/inputs/row.ts'
 import { TestInstallation } from './support/installation.ts'
 import { connected } from './support/running-machine.ts'
 
-/** The inventory of docs/inputs.md, compared with one VM that is really booted. */
+/** The inventory of docs/proof/inputs.md, compared with one VM that is really booted. */
 const installation = await TestInstallation.create()
 const qemu = new HostQemu(join(installation.home, 'host-qemu'))
 const monitor = join(installation.home, 'monitor')

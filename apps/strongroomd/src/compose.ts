@@ -46,11 +46,11 @@ export interface ComposeOptions {
   compute?: string | undefined
   /** Refuse VMs with unregistered images, instead of using the reference image. */
   strictImages?: boolean
-  /** Let tests move the clock, inject faults and reset (docs/testing.md). */
+  /** Let tests move the clock, inject faults and reset (docs/proof/testing.md). */
   testApi?: boolean
   /** File with the store's URL: it may contain a password, so it is not an argument. */
   storeUrlFile?: string | undefined
-  /** File that configures where keys are created and kept (docs/keystores.md); default: software. */
+  /** File that configures where keys are created and kept (docs/explanation/vault.md); default: software. */
   keystoreFile?: string | undefined
   /** How long a guest may take from power-on to its report; default by acceleration. */
   bootLimitSeconds?: string | undefined
@@ -64,7 +64,7 @@ export interface ComposeOptions {
   keepVmsOff?: string | undefined
   /** ADDRESS:PORT on which hosts reach this server; without it none may join. */
   fleetAddress?: string | undefined
-  /** File that says where disks of joined hosts' VMs are (docs/fleet.md); default: in the state directory. */
+  /** File that says where disks of joined hosts' VMs are (docs/guides/fleet.md); default: in the state directory. */
   fleetStorageFile?: string | undefined
   /** How long hosts count as present after a call; default ten seconds. */
   fleetLeaseSeconds?: number

@@ -19,7 +19,7 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
  *   [--fleet-address ADDRESS:PORT] [--fleet-storage FILE]
  * --host-dir DIR [--host-join ADDRESS:PORT] runs a joined host's agent instead of a server; --host-join joins first,
  * with the code on standard input.
- * --fleet-address: hosts reach this server there, and may join (docs/fleet.md). --fleet-storage: FILE says where the
+ * --fleet-address: hosts reach this server there, and may join (docs/guides/fleet.md). --fleet-storage: FILE says where the
  * disks of their VMs are.
  * --hand-over: the parent process keeps the listening sockets, for the server that takes this one's place: it gets
  * them as messages { type: 'listener', name } over the IPC channel, a message { type: 'restart' } when the owner wants
@@ -27,7 +27,7 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
  * --temporary-home: DIR, with the state directory in it, is removed at the end. STRONGROOM_VAULT_LIMITS=azure gives
  * tenants' vaults Azure's rate limits. STRONGROOM_BOOT_LIMIT_SECONDS overrides the guests' boot limit, which depends on
  * the acceleration. STRONGROOM_KEYSTORE_FILE configures where keys are created and kept. STRONGROOM_BIND_ROWS=1 accepts
- * the rows of unsealed stores as they are (docs/stores.md). STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that
+ * the rows of unsealed stores as they are (docs/explanation/stores.md). STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that
  * were running when the last server ended. STRONGROOM_MAP_AZURE_PROVIDERS=1 maps Azure's shared attestation providers
  * in release policies to this installation's. Started by the CLI it reports over the IPC channel, and ends when that
  * channel closes. Under systemd it reports readiness, and errors on standard error. Otherwise it prints one line.

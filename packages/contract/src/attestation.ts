@@ -81,11 +81,14 @@ export interface AttestTdxVmRequest {
 }
 
 export interface AttestAzureGuestRequest {
-  /** base64url of JSON: what the stock guest library collects (facts section 5.2; docs/attestation.md). `AttestationInfo` does too. */
+  /**
+   * base64url of JSON: what the stock guest library collects (facts section 5.2; docs/explanation/attestation.md).
+   * `AttestationInfo` does too.
+   */
   attestationInfo: Base64Url
 }
 
-/** `data` is base64url of JSON: a message of Azure's TPM attestation protocol (docs/attestation.md). */
+/** `data` is base64url of JSON: a message of Azure's TPM attestation protocol (docs/explanation/attestation.md). */
 export interface AttestTpmMessage {
   data: Base64Url
 }

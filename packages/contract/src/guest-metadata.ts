@@ -1,5 +1,5 @@
 /**
- * What a guest finds at http://169.254.169.254 and in its vTPM, beside Azure's own shapes (docs/metadata.md).
+ * What a guest finds at http://169.254.169.254 and in its vTPM, beside Azure's own shapes (docs/guides/guests.md).
  *
  * The attestation key's certificate is in NV 0x01C101D0, DER, padded with zeros; the endorsement key's in 0x01C00002. Both
  * are issued by the installation's authority, with exactly one extended key usage each, and a subject whose CN is the VM's id.

@@ -4,7 +4,7 @@ export const mostScriptSeconds = 5400
 /** In an instance view, begins the code of the status that ends in the number of the guest's boot. */
 export const bootNumberCode = 'BootNumber/'
 
-/** What a signed script names in its first comments, `# strongroom-NAME: VALUE` (docs/run-command.md). */
+/** What a signed script names in its first comments, `# strongroom-NAME: VALUE` (docs/guides/guests.md). */
 export const scriptConditions = ['vm', 'boot', 'expires', 'limit', 'nonce'] as const
 export type ScriptCondition = (typeof scriptConditions)[number]
 

@@ -18,6 +18,6 @@ export function requireFittingStep(
     target: releaseStepHeader,
     expected: `release step ${releaseStep - 1} to ${releaseStep + 1}`,
     found: String(headers[releaseStepHeader] ?? found).slice(0, 40),
-    remedy: 'Update one release at a time: the server first, then the hosts (docs/fleet.md).',
+    remedy: 'Update one release at a time: the server first, then the hosts (docs/guides/fleet.md).',
   })
 }

@@ -36,7 +36,7 @@ const [snpPath, policyPath] = [`/attest/SevSnpVm${query}`, `/policies/SevSnpVm${
 const owner = { token: ownerObjectId, contentType: 'text/plain' }
 const b64 = (bytes: Uint8Array | string): string => Buffer.from(bytes as string).toString('base64url')
 
-/** The attacks of docs/attacks.md on an attestation service as a whole, tried by a client that has only the wire. */
+/** The attacks of docs/proof/attacks.md on an attestation service as a whole, tried by a client that has only the wire. */
 describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker with the wire', () => {
   let test: TestService
   let body: Record<string, unknown>

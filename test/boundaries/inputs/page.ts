@@ -1,4 +1,4 @@
-// Writes docs/inputs.md from the inventory beside this file: npm run docs:inputs
+// Writes docs/proof/inputs.md from the inventory beside this file: npm run docs:inputs
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { anchorsOf } from '../pages.ts'
@@ -90,7 +90,7 @@ function links(): string[] {
 
 function isThere(shown: string): boolean {
   if (/^[A-Z]\d+$/.test(shown))
-    return rowsIn(read('docs/attacks.md')).some(({ id, tests }) => id === shown && tests.length > 0)
+    return rowsIn(read('docs/proof/attacks.md')).some(({ id, tests }) => id === shown && tests.length > 0)
   if (/^[A-Z]\d+\/[a-z-]+$/.test(shown))
     return drillSources.some((name) => read(`apps/cli/src/drill/attacks/${name}.ts`).includes(`id: '${shown}'`))
   const [, file = '', title = ''] = /^(\S+\.test\.ts): (.+)$/.exec(shown) ?? []
@@ -119,17 +119,17 @@ function rendered(row: Row): string {
 
 function limited(by: string): string {
   const found = limitations().find(({ start }) => start.startsWith(by))
-  return found === undefined ? by : `[${by} …](../LIMITATIONS.md#${found.anchor})`
+  return found === undefined ? by : `[${by} …](../../LIMITATIONS.md#${found.anchor})`
 }
 
 function cited(shown: string): string {
   if (/^[A-Z]\d+$/.test(shown)) return `[${shown}](attacks.md)`
-  if (!shown.includes(': ')) return `[${code(shown)}](drill.md)`
+  if (!shown.includes(': ')) return `[${code(shown)}](testing.md#the-drill-be-your-own-malicious-host)`
   const at = shown.indexOf(': ')
   return `${code(shown.slice(0, at))}: “${shown.slice(at + 2)}”`
 }
 
-export const inputsPagePath: string = join(root, 'docs/inputs.md')
+export const inputsPagePath: string = join(root, 'docs/proof/inputs.md')
 
 export function inputsPage(): string {
   return [
@@ -142,13 +142,13 @@ export function inputsPage(): string {
     '',
     '| | |',
     '|---|---|',
-    '| Measured and compared | by a register or claim, in a link of the [trust report](trust-report.md) |',
+    '| Measured and compared | by a register or claim, in a link of the [trust report](../explanation/trust-report.md) |',
     '| Authenticated | by a key that the host does not have |',
     '| Ignored | whatever it is changes nothing; an attack or a test shows it |',
-    '| Unprotected | [LIMITATIONS.md](../LIMITATIONS.md) says so |',
+    '| Unprotected | [LIMITATIONS.md](../../LIMITATIONS.md) says so |',
     '',
     'This holds on genuine silicon with a measured paravisor. Where both are simulated, they are programs of the host, which reads and',
-    'writes the guest’s memory and its vTPM ([LIMITATIONS.md](../LIMITATIONS.md#simulated-mode)).',
+    'writes the guest’s memory and its vTPM ([LIMITATIONS.md](../../LIMITATIONS.md#simulated-mode)).',
     '',
     ...sections.flatMap(({ title, about, rows }) => [
       `## ${title}`,

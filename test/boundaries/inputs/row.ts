@@ -1,4 +1,4 @@
-/** The inventory of what a host chooses (docs/inputs.md): each input, and what becomes of it. */
+/** The inventory of what a host chooses (docs/proof/inputs.md): each input, and what becomes of it. */
 
 /** `ignored`: whatever the host chooses changes nothing that matters. `unprotected`: LIMITATIONS.md says so. */
 export type Fate = 'measured' | 'authenticated' | 'ignored' | 'unprotected'
@@ -10,7 +10,7 @@ export interface Row {
   readonly by: string
   /** Of the trust report: which link compares it. */
   readonly link?: string
-  /** `H13` (docs/attacks.md), `B6/clock` (the drill), or `FILE: TITLE` of a test. */
+  /** `H13` (docs/proof/attacks.md), `B6/clock` (the drill), or `FILE: TITLE` of a test. */
   readonly shown: readonly string[]
 }
 

@@ -9,7 +9,7 @@ let section = ''
 const pending = new Set<string>()
 
 /**
- * Starts an installation for the file's tests, and then writes its part of docs/compatibility.md.
+ * Starts an installation for the file's tests, and then writes its part of docs/reference/compatibility.md.
  * @param options of the `strongroom env` whose settings the shell has
  */
 export function useShell(client: string, title: string, ...options: string[]): void {

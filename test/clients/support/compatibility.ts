@@ -1,17 +1,15 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  compatibilityPath as path,
   digestOf,
   readRecords,
   recordsPath,
-  renderWorksWith,
   versionsOf,
   withRun,
-  worksWithPath,
+  withWorksWith,
+  worksWithMarks,
 } from './works-with.ts'
-
-const path = resolve(import.meta.dirname, '../../../docs/compatibility.md')
 
 export interface Row {
   section: string
@@ -27,11 +25,13 @@ without guests (\`compute: simulated\`), over TLS, without internet. "refused" i
 one that Azure does not.
 
 Which members of requests have an effect, and which are kept without one or refused: [members.md](members.md).
+
+${worksWithMarks.join('\n')}
 `
 
 const escape = (text: string): string => text.replaceAll('|', String.raw`\|`)
 
-/** Rewrites one client test's part of docs/compatibility.md, and the run's record with docs/works-with.md if something is new. */
+/** Rewrites one client test's part of docs/reference/compatibility.md, and the run's record with its table if something is new. */
 export async function writeCompatibility(client: string, title: string, rows: Row[]): Promise<void> {
   const sections = [...new Set(rows.map(({ section }) => section))]
   const tables = sections.map((section) => {
@@ -48,7 +48,7 @@ export async function writeCompatibility(client: string, title: string, rows: Ro
     const after = withRun(before, client, run)
     if (JSON.stringify(after) === JSON.stringify(before)) return
     await writeFile(recordsPath, `${JSON.stringify(after, null, 2)}\n`)
-    await writeFile(worksWithPath, renderWorksWith(after))
+    await writeFile(path, withWorksWith(await readFile(path, 'utf8'), after))
   })
 }
 

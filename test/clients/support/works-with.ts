@@ -6,14 +6,14 @@ import { mcpPackages } from './mcp.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 export const recordsPath: string = join(root, 'test/clients/works-with.json')
-export const worksWithPath: string = join(root, 'docs/works-with.md')
+export const compatibilityPath: string = join(root, 'docs/reference/compatibility.md')
 
 /** A client test's last complete run with another result, or another version, than the one before. */
 export interface RunRecord {
   title: string
   /** Name and version of each program or library that ran; empty if requests are replayed. */
   clients: Record<string, string>
-  /** SHA-256 of its part of docs/compatibility.md. */
+  /** SHA-256 of its part of docs/reference/compatibility.md. */
   part: string
   /** Day, UTC. */
   on: string
@@ -73,27 +73,38 @@ export function commandOf(client: string): string {
   return `npx vitest run --project ${slower ?? 'clients'} ${file}`
 }
 
-/** docs/works-with.md. */
-export function renderWorksWith(records: Records): string {
+/** Its chapter of docs/reference/compatibility.md. */
+function renderWorksWith(records: Records): string {
   const rows = Object.entries(records).map(([client, { title, clients, on }]) => {
     const versions = Object.entries(clients).map(([name, version]) => `${name} ${version}`)
     return `| ${title} | ${versions.join(', ') || 'requests, replayed'} | ${on} | \`${commandOf(client)}\` |`
   })
   return [
-    '# Works with',
+    '## Works with',
     '',
     'Stock clients that were run against Strongroom, unmodified, by the tests that write this page (`npm run ' +
-      'works-with` writes it from their records, `test/clients/works-with.json`).',
-    'The day is that of the first run with these versions and these answers; for each change CI runs those of ' +
-      '`--project clients`, and those of `--project slow` every other time. Call by call: ' +
-      '[compatibility.md](compatibility.md).',
+      'works-with` writes this table from their records, `test/clients/works-with.json`).',
+    'The day is that of the first run with these versions and these answers; for each change the workflow runs all of ' +
+      'them, and `.ci/run` half of those of `--project slow`.',
     '',
     '| What | Client and version | Since | By |',
     '|---|---|---|---|',
     ...rows,
     '',
     "Not run: Ansible's `azure.azcollection`. Debian has the collection and lacks Python libraries that each of " +
-      'its modules imports ([azure-clients.md](azure-clients.md#ansible)); npm has neither.',
-    '',
+      'its modules imports ([azure-clients.md](../guides/azure-clients.md#ansible)); npm has neither.',
   ].join('\n')
+}
+
+/** Where the chapter begins and ends. */
+export const worksWithMarks: readonly [string, string] = [
+  '<!-- works with: written from the records of the tests -->',
+  '<!-- end of works with -->',
+]
+
+/** The page with its chapter as the records have it. */
+export function withWorksWith(page: string, records: Records): string {
+  const [begin, end] = worksWithMarks
+  const [head, tail] = [page.split(begin)[0]!, page.split(end)[1]!]
+  return `${head}${begin}\n\n${renderWorksWith(records)}\n\n${end}${tail}`
 }

@@ -7,11 +7,11 @@ import { signal, treeOf } from './processes.ts'
 
 const run = promisify(execFile)
 
-/** The rights of the server's user, as docs/fleet.md has them given. */
+/** The rights of the server's user, as docs/guides/fleet.md has them given. */
 async function documentedCaps(): Promise<string[]> {
-  const page = await readFile(join(import.meta.dirname, '../../../docs/fleet.md'), 'utf8')
+  const page = await readFile(join(import.meta.dirname, '../../../docs/guides/fleet.md'), 'utf8')
   const [, osd, mon] = /get-or-create client\.strongroom [^"]*osd "([^"]+)"[^"]*mon "([^"]+)"/.exec(page) ?? []
-  if (osd === undefined || mon === undefined) throw new Error('docs/fleet.md gives client.strongroom no rights')
+  if (osd === undefined || mon === undefined) throw new Error('docs/guides/fleet.md gives client.strongroom no rights')
   return ['osd', osd, 'mon', mon]
 }
 

@@ -12,16 +12,16 @@ const group = 'strongroom'
 
 export const provider: string = `https://${sharedAttestationHost(homeRegion.code)}`
 
-/** Copies docs/examples/data-disk and attest-guest into /root of a guest, unchanged. */
+/** Copies docs/guides/examples/data-disk and attest-guest into /root of a guest, unchanged. */
 export async function layPrograms(installation: TestInstallation, vm: string): Promise<void> {
-  for (const path of ['docs/examples/data-disk', 'test/insider/attest-guest']) {
+  for (const path of ['docs/guides/examples/data-disk', 'test/insider/attest-guest']) {
     const content = await readFile(resolve(root, path), 'base64')
     await installation.asRoot(vm, `base64 -d >/root/${path.split('/').at(-1)} <<<${content}`)
   }
 }
 
 /**
- * What docs/data-disks.md makes its reader set up first: an identity for the VM, and a vault with an exportable key
+ * What docs/guides/disks.md makes its reader set up first: an identity for the VM, and a vault with an exportable key
  * that is released to this VM only. @returns the key's address, without version
  */
 export async function makeKey(installation: TestInstallation, o: { vm: string; vault: string }): Promise<string> {

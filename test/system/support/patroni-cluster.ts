@@ -28,7 +28,7 @@ interface Node {
 
 /**
  * Three nodes, each with an etcd member, a Patroni and its PostgreSQL in a network namespace, set up as in
- * docs/high-availability.md: synchronous and strict, so that what was acknowledged is on two of them. Needs root and
+ * docs/guides/operate.md: synchronous and strict, so that what was acknowledged is on two of them. Needs root and
  * Debian's packages.
  */
 export class PatroniCluster {

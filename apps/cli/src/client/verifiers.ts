@@ -19,7 +19,7 @@ export async function readVerifiers(stateDir: string): Promise<VerifierSettings[
       code: 'AttestationVerifiersInvalid',
       message: `${join(stateDir, verifiersFile)} cannot be used: ${(cause as Error).message}`,
       ...(cause instanceof VerifiersInvalid && { expected: cause.expected, found: cause.found }),
-      remedy: 'Correct the file as described in docs/trust-report.md, or remove it.',
+      remedy: 'Correct the file as described in docs/explanation/trust-report.md, or remove it.',
       cause,
     })
   }

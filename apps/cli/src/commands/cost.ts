@@ -122,7 +122,7 @@ const priceTable = (list: PriceList): { columns: string[]; rows: string[][] } =>
 const setPrices: Command = {
   words: ['cost', 'prices', 'set'],
   args: ['<file>'],
-  summary: "set the operator's price list, a JSON file (docs/metering.md), replacing the previous one",
+  summary: "set the operator's price list, a JSON file (docs/guides/costs.md), replacing the previous one",
   examples: ['strongroom cost prices set prices.json'],
   run: async (context) => {
     const file = context.args[0]!
@@ -134,7 +134,7 @@ const setPrices: Command = {
         code: 'FileNotRead',
         message: `${file} cannot be read as JSON.`,
         found: cause instanceof Error ? cause.message : 'an error',
-        remedy: 'Pass a price list; docs/metering.md has an example.',
+        remedy: 'Pass a price list; docs/guides/costs.md has an example.',
         cause,
       })
     }

@@ -39,7 +39,8 @@ export const envCommand: Command = {
     { flags: '--login', summary: 'also print the commands that register this cloud with az and sign in as its owner' },
     {
       flags: '--public-names',
-      summary: "make the names of Azure's public cloud lead here for this shell, for 30 days (docs/azure-clients.md)",
+      summary:
+        "make the names of Azure's public cloud lead here for this shell, for 30 days (docs/guides/azure-clients.md)",
     },
     { flags: '--end-public-names', summary: 'stop that, for every shell' },
     {

@@ -180,7 +180,7 @@ export const imageCommands: Command[] = [
           `  boot file  ${update.bootFile} (Authenticode, SHA-256)`,
           `  package    ${update.directory}`,
           `  for apt    ${update.repository}`,
-          'Install the package strongroom-boot-file in the VM and restart it: docs/virtual-machines.md, Kernel updates.',
+          'Install the package strongroom-boot-file in the VM and restart it: docs/guides/virtual-machines.md, Kernel updates.',
         ],
       }
     },

@@ -40,7 +40,7 @@ async function decide(context: CommandContext, verb: 'grant' | 'deny'): Promise<
 
 const message = { flags: '--message <text>', summary: 'message to the requester' }
 
-/** The operator's side of quota requests; users request cores through Microsoft.Quota (docs/quotas.md). */
+/** The operator's side of quota requests; users request cores through Microsoft.Quota (docs/guides/costs.md). */
 export const quotaCommands: Command[] = [
   {
     words: ['quota', 'list'],

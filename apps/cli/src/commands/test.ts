@@ -56,7 +56,7 @@ function secondsOf(text: string): number | undefined {
   return factor === undefined ? undefined : Number(count) * factor
 }
 
-/** What emulator users expect besides the wire (docs/testing.md); only if the server was started with --test-api. */
+/** What emulator users expect besides the wire (docs/proof/testing.md); only if the server was started with --test-api. */
 export const testCommands: Command[] = [
   {
     words: ['test', 'status'],

@@ -21,7 +21,7 @@ interface ShownVault extends VaultAccess {
 const models = { roles: 'roles', accessPolicies: 'access policies' } as const
 const groupOf = (id: string): string => id.split('/')[4] ?? ''
 
-/** Each vault's permission model, and who has access under it (docs/vault.md). */
+/** Each vault's permission model, and who has access under it (docs/explanation/vault.md). */
 export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'list'],

@@ -18,7 +18,7 @@ export interface ScriptToSign {
 
 /**
  * A script that one VM's guest runs in one boot on its owner's authority: its first comments state the conditions, and the
- * last line is a signature by ssh-keygen over all lines before it (docs/run-command.md). It replaces an earlier signing.
+ * last line is a signature by ssh-keygen over all lines before it (docs/guides/guests.md). It replaces an earlier signing.
  */
 export async function signScript(o: ScriptToSign): Promise<string> {
   const lines = withoutConditions(o.script.replace(/\r\n/g, '\n'))

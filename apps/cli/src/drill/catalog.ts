@@ -31,7 +31,7 @@ export function selectAttacks(names: readonly string[]): Attack[] {
     throw new CliError({
       code: 'UnknownAttack',
       message: `There is no attack '${name}'.`,
-      expected: 'a row of docs/attacks.md, or the id of one attack',
+      expected: 'a row of docs/proof/attacks.md, or the id of one attack',
       found: name,
       remedy: 'See `strongroom drill --list`.',
       exitCode: exitCodes.usage,

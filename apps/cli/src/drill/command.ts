@@ -91,7 +91,7 @@ export const drillCommand: Command = {
     { flags: '--list', summary: 'list the attacks without trying any' },
     {
       flags: '--only <ids...>',
-      summary: 'only these: D1/null-ecb is one attack, D1 is every attack in that row of docs/attacks.md',
+      summary: 'only these: D1/null-ecb is one attack, D1 is every attack in that row of docs/proof/attacks.md',
     },
     {
       flags: '--guest <kinds>',

@@ -117,7 +117,7 @@ export async function readJson(path: string, what: string): Promise<unknown> {
       exitCode: cannotBeJudged,
       expected: what,
       found: cause.found ?? 'text that is not such JSON',
-      remedy: 'See docs/evidence-policy.md for the form.',
+      remedy: 'See docs/reference/policies.md#the-policy-of-evidence-verify for the form.',
       cause,
     })
   }

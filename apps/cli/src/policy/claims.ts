@@ -67,7 +67,7 @@ function notClaims(where: string, found: string, cause?: unknown): CliError {
     expected:
       'a token, a JSON object of claims, or a JSON array of { "type", "value", "issuer" } with strings, integers and Booleans as values',
     found,
-    remedy: 'See docs/attestation-policy.md for the forms.',
+    remedy: 'See docs/reference/policies.md#attestation-policies for the forms.',
     cause,
   })
 }

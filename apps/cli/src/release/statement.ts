@@ -16,7 +16,7 @@ export const statementShape = object({
   predicateType: exactly('https://slsa.dev/provenance/v1'),
   predicate: object({
     buildDefinition: object({
-      /** scripts/release.ts, as described in docs/install.md#provenance. */
+      /** scripts/release.ts, as described in docs/guides/install.md#releases-and-provenance. */
       buildType: exactly('urn:strongroom:release:v1'),
       externalParameters: object({ version: text(/^[\w.+-]{1,64}$/, 'a version') }),
       resolvedDependencies: list(

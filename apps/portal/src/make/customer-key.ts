@@ -79,7 +79,7 @@ const me = (): { objectId: string; tenantId: string } => {
 }
 const tenant = (): string => me().tenantId
 
-/** What the 22 steps of Azure's page amount to, in the order of docs/disk-encryption-sets.md. */
+/** What the 22 steps of Azure's page amount to, in the order of docs/guides/disks.md. */
 export const keySteps = (plan: KeyPlan): KeyStep[] => [
   {
     name: `Resource group ${plan.group}`,

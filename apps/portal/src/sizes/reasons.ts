@@ -62,7 +62,7 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hos
 }
 
 /**
- * No host that accepts new machines has its silicon (docs/fleet.md, "Which host carries a VM"). A host without a region
+ * No host that accepts new machines has its silicon (docs/guides/fleet.md, "Which host carries a VM"). A host without a region
  * is the server's own, which serves every region until another has joined.
  */
 function siliconReasons({ tee }: Size, hosts: readonly Host[], { region, zone = '' }: Wanted): Reason[] {

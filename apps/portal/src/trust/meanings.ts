@@ -1,4 +1,4 @@
-/** What a link protects from if it holds, and what it leaves open (docs/trust-report.md). */
+/** What a link protects from if it holds, and what it leaves open (docs/explanation/trust-report.md). */
 export const meanings: Readonly<Record<string, { protects: string; not: string }>> = {
   silicon: {
     protects: 'Made-up or edited reports; revoked or outdated platforms; a guest whose memory the host may read.',

@@ -32,7 +32,7 @@ export const armErrors = {
   },
   FaqRule: {
     when: 'The refusal follows from a rule of Azure’s FAQ for confidential VMs; `target` names the rule.',
-    remedy: 'Read docs/faq.md.',
+    remedy: 'Read docs/proof/faq.md.',
   },
   FeatureNotFound: {
     status: 404,
@@ -67,7 +67,7 @@ export const armErrors = {
   InvalidFilterInQueryString: {
     status: 400,
     when: 'A $filter is not understood.',
-    remedy: 'Use a filter that docs/azure-clients.md lists.',
+    remedy: 'Use a filter that docs/guides/azure-clients.md lists.',
   },
   InvalidLock: {
     status: 400,
@@ -87,7 +87,7 @@ export const armErrors = {
   InvalidQuery: {
     status: 400,
     when: 'A Resource Graph query is not understood.',
-    remedy: 'docs/azure-clients.md lists the parts of Kusto that are.',
+    remedy: 'docs/guides/azure-clients.md lists the parts of Kusto that are.',
   },
   InvalidQueryParameterValue: {
     status: 400,
@@ -132,7 +132,7 @@ export const armErrors = {
   InvalidResourceType: {
     status: [400, 404],
     when: 'The installation has no such resource type.',
-    remedy: 'docs/resource-types.md lists the types it has.',
+    remedy: 'docs/reference/resource-types.md lists the types it has.',
   },
   InvalidRoleAssignmentCondition: {
     status: 400,

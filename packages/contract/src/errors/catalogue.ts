@@ -63,7 +63,7 @@ export interface ErrorCatalogue {
   cli: ErrorSection<typeof cliErrors>
 }
 
-/** Every code of Strongroom, by service (the source of docs/errors.md). */
+/** Every code of Strongroom, by service (the source of docs/reference/errors.md). */
 export const errorCatalogue: ErrorCatalogue = {
   server: {
     title: 'Every service',

@@ -25,7 +25,7 @@ export const cliErrors = {
   },
   AttestationVerifiersInvalid: {
     when: 'The file that names attestation providers of other origins cannot be used.',
-    remedy: 'Correct it as described in docs/trust-report.md.',
+    remedy: 'Correct it as described in docs/explanation/trust-report.md.',
   },
   BackupAltered: {
     when: 'A file of a backup is not as it was made, or the host returned another than was asked for.',
@@ -113,7 +113,7 @@ export const cliErrors = {
   },
   InvalidPolicy: {
     when: 'An evidence policy is malformed.',
-    remedy: 'See docs/evidence-policy.md.',
+    remedy: 'See docs/reference/policies.md#the-policy-of-evidence-verify.',
   },
   InvalidReleasePolicy: {
     when: 'A release policy is malformed.',
@@ -273,7 +273,8 @@ export const cliErrors = {
   },
   SizeNeedsConversion: {
     when: 'The VM would change between AMD SEV-SNP and Intel TDX. It is not changed.',
-    remedy: 'Use a size of the same silicon, or convert the VM: docs/conversion.md.',
+    remedy:
+      'Use a size of the same silicon, or convert the VM: docs/guides/virtual-machines.md#between-amd-sev-snp-and-intel-tdx.',
   },
   StateMismatch: {
     when: 'The response belongs to another sign-in.',

@@ -6,7 +6,7 @@ export interface ErrorBody {
 }
 
 export interface ErrorDetail {
-  /** Stable code, part of the contract: docs/errors.md. */
+  /** Stable code, part of the contract: docs/reference/errors.md. */
   code: ErrorCode
   message: string
   /** The property or rule at fault. */

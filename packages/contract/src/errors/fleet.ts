@@ -25,7 +25,7 @@ export const fleetErrors = {
   FleetStorageInvalid: {
     status: 400,
     when: 'The file of --fleet-storage is not valid, or Ceph refuses what it names.',
-    remedy: 'See docs/fleet.md for its members.',
+    remedy: 'See docs/guides/fleet.md for its members.',
   },
   FleetStorageOther: {
     status: 409,

@@ -137,7 +137,7 @@ export const serverErrors = {
   ReleaseStepsApart: {
     status: 409,
     when: 'A host and the server are more than one release apart.',
-    remedy: 'Update one release at a time: the server first, then the hosts (docs/fleet.md).',
+    remedy: 'Update one release at a time: the server first, then the hosts (docs/guides/fleet.md).',
   },
   RequestEntityTooLarge: {
     status: 413,

@@ -3,7 +3,7 @@ export const startErrors = {
   AttestationVerifiersInvalid: {
     status: 500,
     when: 'The file that names attestation providers of other origins cannot be used.',
-    remedy: 'Correct it as described in docs/trust-report.md, or remove it.',
+    remedy: 'Correct it as described in docs/explanation/trust-report.md, or remove it.',
   },
   AuthorityUnreadable: {
     status: 500,

@@ -47,7 +47,7 @@ export const templateErrors = {
   InvalidPriceList: {
     status: 400,
     when: 'The price list is malformed.',
-    remedy: 'Correct the file; docs/metering.md describes it.',
+    remedy: 'Correct the file; docs/guides/costs.md describes it.',
   },
   InvalidTemplate: {
     status: 400,

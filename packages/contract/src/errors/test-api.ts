@@ -18,7 +18,7 @@ export const testApiErrors = {
   InvalidFault: {
     status: 400,
     when: 'The description of a fault is malformed.',
-    remedy: 'docs/testing.md lists the faults.',
+    remedy: 'docs/proof/testing.md lists the faults.',
   },
   KeyDisabled: {
     when: 'The test API made the key appear disabled.',

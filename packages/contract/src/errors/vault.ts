@@ -180,7 +180,7 @@ export const vaultErrors = {
   KeystoreConfigurationInvalid: {
     status: 500,
     when: 'The configuration of the keystore is not valid.',
-    remedy: 'See docs/keystores.md.',
+    remedy: 'See docs/explanation/vault.md#where-keys-are-kept.',
   },
   LogCut: {
     when: 'The operations log is shorter than it was.',

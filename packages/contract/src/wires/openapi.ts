@@ -68,7 +68,7 @@ function operationOf(operation: WireOperation, schemas: Record<string, JsonSchem
     }),
     responses: {
       ...Object.fromEntries(statuses.map((each) => [each, { description: summary, ...content }])),
-      default: { description: ['An error (docs/errors.md)', ...errors].join(', '), content: error },
+      default: { description: ['An error (docs/reference/errors.md)', ...errors].join(', '), content: error },
     },
   }
 }

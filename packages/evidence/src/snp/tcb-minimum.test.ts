@@ -55,7 +55,7 @@ describe('the table of AMD’s advisories', () => {
   })
 
   it.each(cases)('is what the page says of %s', (line) => {
-    const page = readFileSync(join(import.meta.dirname, '../../../../docs/attestation.md'), 'utf8')
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/explanation/attestation.md'), 'utf8')
     const minimum = tcbMinimum(line)
     const versions = tcbParts.filter((part) => minimum[part] > 0).map((part) => `${part} ${minimum[part]}`)
     const numbers = (shown: boolean): string =>

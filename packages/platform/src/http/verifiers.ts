@@ -40,7 +40,8 @@ export async function readVerifiers(stateDir: string): Promise<AttestationVerifi
       target: verifiersFile,
       expected: cause.expected,
       found: cause.found,
-      remedy: 'Correct the file as described in docs/trust-report.md, or remove it; then start the server again.',
+      remedy:
+        'Correct the file as described in docs/explanation/trust-report.md, or remove it; then start the server again.',
       cause,
     })
   }

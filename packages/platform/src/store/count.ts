@@ -3,7 +3,7 @@ import type { Database } from './store-types.ts'
 
 /**
  * Number of rows of a query, counted by the engine: no row is read, so none is verified, and the cost does not depend
- * on their content. The store's seal ensures that no row was added or removed (docs/stores.md). For limits, never for
+ * on their content. The store's seal ensures that no row was added or removed (docs/explanation/stores.md). For limits, never for
  * rights.
  */
 export async function countOf<Tables, Table extends keyof Tables>(

@@ -148,7 +148,7 @@ describe('the link to a guest with no operator services', () => {
       restsOn: ['silicon'],
       stated: [
         'no token, no released key and no guest state of the operator’s are in the evidence',
-        'relying parties ask this guest for evidence, with their own verifier and keys (docs/own-verifier.md)',
+        'relying parties ask this guest for evidence, with their own verifier and keys (docs/guides/virtual-machines.md)',
       ],
     })
   })

@@ -32,5 +32,7 @@ export function statelessLink(evidence: StatelessBootEvidence, claims: Known<Run
   proof.proves`tpm-persisted ${persisted}: the vTPM exists only for this boot`
   proof.proves`${transfer} transfer keys: the operator releases nothing to it`
   proof.informs('no token, no released key and no guest state of the operator’s are in the evidence')
-  proof.informs('relying parties ask this guest for evidence, with their own verifier and keys (docs/own-verifier.md)')
+  proof.informs(
+    'relying parties ask this guest for evidence, with their own verifier and keys (docs/guides/virtual-machines.md)',
+  )
 }

@@ -25,7 +25,7 @@ type Type = 'sevsnpvm' | 'tdxvm' | 'azurevm' | 'azurevm-tdx' | 'azurevm-trusted-
 
 const types: readonly Type[] = ['sevsnpvm', 'tdxvm', 'azurevm', 'azurevm-tdx', 'azurevm-trusted-launch', 'tpm']
 const corpus = '/work/shared/evidence'
-const documentation = readFileSync(join(import.meta.dirname, '../../../../docs/attestation.md'), 'utf8')
+const documentation = readFileSync(join(import.meta.dirname, '../../../../docs/explanation/attestation.md'), 'utf8')
 const golden = (type: Type): Shape =>
   JSON.parse(readFileSync(join(import.meta.dirname, `${type}.json`), 'utf8')) as Shape
 

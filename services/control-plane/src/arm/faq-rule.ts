@@ -46,11 +46,11 @@ export const faqRule = (rule: FaqRuleId): ErrorDetail => ({
   message: `${rule}: ${faqRules[rule]} See ${faqLink(rule)}`,
 })
 
-const source = join(import.meta.dirname, '../../../../docs/faq.md')
+const source = join(import.meta.dirname, '../../../../docs/proof/faq.md')
 
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
-/** The answers of docs/faq.md as a plain page: each rule's heading has an anchor with its number in lower case. */
+/** The answers of docs/proof/faq.md as a plain page: each rule's heading has an anchor with its number in lower case. */
 export const faqPage = async (): Promise<string> => htmlOf(await readFile(source, 'utf8'))
 
 /** @param markdown headings and paragraphs; a rule's heading begins with its number */

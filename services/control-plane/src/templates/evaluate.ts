@@ -89,7 +89,7 @@ async function callFunction(call: Call, scope: Scope): Promise<Value> {
   if (pure !== undefined) return await callPure(pure, call, scope)
   throw new TemplateError(`The template function '${call.name.slice(0, 60)}' is not valid`, {
     found: call.name.slice(0, 60),
-    remedy: 'docs/templates.md lists the functions.',
+    remedy: 'docs/guides/azure-clients.md#templates lists the functions.',
   })
 }
 

@@ -43,7 +43,7 @@ describe('every resource type', () => {
   })
 
   it('that is stored only is in the page of compatibility', () => {
-    const page = readFileSync(join(root, 'docs/compatibility.md'), 'utf8')
+    const page = readFileSync(join(root, 'docs/reference/compatibility.md'), 'utf8')
     const section = page.split(/^## /m).find((part) => part.startsWith('Stored only')) ?? ''
     const rows = Object.entries(storedOnly).map(([type, why]) => `| ${type} | ${why} |`)
     expect(section.split('\n').filter((line) => line.startsWith('| Microsoft'))).toEqual(rows)

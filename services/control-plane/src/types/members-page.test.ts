@@ -38,7 +38,8 @@ it('the page of members is made of the descriptions', async () => {
   const page = [
     '# Members of requests',
     '',
-    'Made of the descriptions in `services/control-plane` by their test. Each member of a PUT or PATCH is honoured, kept',
+    'Every member of a request that writes a resource, and what becomes of it; made of the descriptions in',
+    '`services/control-plane` by their test. Each member of a PUT or PATCH is honoured, kept',
     'without effect, or refused: with `NotSupported` and its name, whether Azure knows it or not; with',
     '`PropertyChangeNotAllowed` if the resource exists and the member is fixed. A member that is not listed is refused, and',
     'so is one below it. Always accepted: null; an empty list or object, if the resource shows nothing there; what a GET of',
@@ -50,5 +51,5 @@ it('the page of members is made of the descriptions', async () => {
     '',
     ...sections,
   ]
-  await expect(page.join('\n')).toMatchFileSnapshot(join(import.meta.dirname, '../../../../docs/members.md'))
+  await expect(page.join('\n')).toMatchFileSnapshot(join(import.meta.dirname, '../../../../docs/reference/members.md'))
 })

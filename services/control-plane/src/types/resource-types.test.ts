@@ -65,7 +65,8 @@ describe('the table of resource types', () => {
     const page = [
       '# Resource types',
       '',
-      'Made of the descriptions in `services/control-plane` (`*.type.ts`) by their test; design 0011 says what each member is for.',
+      'Every type of resource that a client can write into a group, made of the descriptions in `services/control-plane`',
+      '(`*.type.ts`) by their test; design 0011 says what each member is for.',
       '',
       'What is stored only: [compatibility.md](compatibility.md#stored-only).',
       '',
@@ -74,7 +75,7 @@ describe('the table of resource types', () => {
       ...rows,
       '',
     ]
-    const path = join(import.meta.dirname, '../../../../docs/resource-types.md')
+    const path = join(import.meta.dirname, '../../../../docs/reference/resource-types.md')
     await expect(page.join('\n')).toMatchFileSnapshot(path)
   })
 

@@ -158,8 +158,8 @@ describe('a signed script in the guest', () => {
     expect(await outcome(submit(short, 60))).toMatchObject({ exitCode: 124, stdout: '' })
   })
 
-  it('runs where it was signed as docs/run-command.md shows, with OpenSSH alone', async () => {
-    const page = await readFile(join(import.meta.dirname, '../../../../docs/run-command.md'), 'utf8')
+  it('runs where it was signed as docs/guides/guests.md shows, with OpenSSH alone', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../../../docs/guides/guests.md'), 'utf8')
     const blocks = [...page.matchAll(/^```\n([^`]+)^```$/gm)].map(([, block]) => block!)
     const recipe = blocks.filter((block) => block.startsWith('VMID=') || block.includes('ssh-keygen'))
     expect(recipe).toHaveLength(2)

@@ -16,7 +16,7 @@ let stateDir: string
 beforeAll(() => void (stateDir = mkdtempSync(join(tmpdir(), 'strongroom-attacks-'))))
 afterAll(() => rmSync(stateDir, { recursive: true }))
 
-/** The attacks of docs/attacks.md on vaults and their service; those on single keys are in attacks.test.ts. */
+/** The attacks of docs/proof/attacks.md on vaults and their service; those on single keys are in attacks.test.ts. */
 describeStores('an attacker of the service', (open) => {
   const policyRequest = (policy: unknown, more: object = {}): object => ({
     ...keyRequest(),

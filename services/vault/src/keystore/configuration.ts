@@ -81,6 +81,6 @@ function invalid(target: string, expected: string, found: string): ServiceError 
     target,
     expected,
     found,
-    remedy: 'See docs/keystores.md.',
+    remedy: 'See docs/explanation/vault.md#where-keys-are-kept.',
   })
 }

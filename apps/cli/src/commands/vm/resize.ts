@@ -55,7 +55,7 @@ function assertOther(vm: VmResource, wanted: string, sizes: Sizes): void {
       target: '--size',
       expected: `a size of the silicon of ${now}`,
       found: wanted,
-      remedy: `To convert it, follow docs/conversion.md. ${fitting(sizes)}`,
+      remedy: `To convert it, follow docs/guides/virtual-machines.md#between-amd-sev-snp-and-intel-tdx. ${fitting(sizes)}`,
     })
 }
 

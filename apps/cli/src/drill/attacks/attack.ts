@@ -14,7 +14,7 @@ export type Ending =
 
 /** One action of a malicious host against your VM. */
 export interface Attack {
-  /** Row of docs/attacks.md, a slash, and a unique name: D1/null-cipher. */
+  /** Row of docs/proof/attacks.md, a slash, and a unique name: D1/null-cipher. */
   id: string
   title: string
   /** What the host does, in a sentence. */

@@ -12,7 +12,7 @@ export function refuse(path: string, expected: string, found: unknown): never {
     exitCode: cannotBeJudged,
     expected,
     found: JSON.stringify(found)?.slice(0, 200) ?? 'nothing',
-    remedy: 'See docs/evidence-policy.md for the form of a policy.',
+    remedy: 'See docs/reference/policies.md#the-policy-of-evidence-verify for the form of a policy.',
   })
 }
 

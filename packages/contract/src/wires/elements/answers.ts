@@ -3,8 +3,8 @@ import type { ErrorDetail } from '../../errors/error-body.ts'
 import { list, named, object, optional, text, type Shape, type TypeOf } from '../../shape/index.ts'
 import { remark, time } from './names.ts'
 
-/** Of the catalogue: docs/errors.md. */
-const code = text(/^[A-Za-z][A-Za-z0-9_.]{0,99}$/, 'a code of docs/errors.md') as Shape<ErrorCode>
+/** Of the catalogue: docs/reference/errors.md. */
+const code = text(/^[A-Za-z][A-Za-z0-9_.]{0,99}$/, 'a code of docs/reference/errors.md') as Shape<ErrorCode>
 
 /** Errors contain errors, so each description refers to the one schema by name. */
 export const errorDetail: Shape<ErrorDetail> = {

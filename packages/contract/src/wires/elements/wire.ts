@@ -23,7 +23,7 @@ export interface WireOperation {
 }
 
 export interface Wire {
-  /** Of its description in docs/reference. */
+  /** Of its description in docs/reference/wires. */
   name: string
   /** Increased with a change that callers must follow. */
   version: string

@@ -31,7 +31,7 @@ export const guestWire: Wire = {
   version: '1',
   title: 'Guest’s metadata endpoint',
   about:
-    'In addition to Azure’s metadata service (docs/metadata.md), for the agent of the reference image, cloud-init ' +
+    'In addition to Azure’s metadata service (docs/guides/guests.md), for the agent of the reference image, cloud-init ' +
     'and verifiers in the guest. Requests have the header Metadata: true, except those of cloud-init, and no ' +
     'headers added by a proxy. Lines are a key and a value in base64.',
   server: 'http://169.254.169.254',

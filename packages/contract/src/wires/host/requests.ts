@@ -88,7 +88,7 @@ export const commandRequest = named(
     timeoutSeconds: integer(1, 5400),
   }),
 )
-/** A shell script for a running guest. Its agent runs it only if the owner signed it (docs/run-command.md). */
+/** A shell script for a running guest. Its agent runs it only if the owner signed it (docs/guides/guests.md). */
 export type CommandRequest = TypeOf<typeof commandRequest>
 
 /** A boot without a guest, for its evidence: launch, attestation, key release and vTPM are real. */

@@ -53,7 +53,7 @@ export const instanceStatus = named(
     dataDisks: optional(attachedDisks),
     /** The guest's last report about itself, while it runs. */
     guest: optional(guestHealth),
-    /** What the guest names its boot by, while it runs: scripts are signed for it (docs/run-command.md). Unverified. */
+    /** What the guest names its boot by, while it runs: scripts are signed for it (docs/guides/guests.md). Unverified. */
     bootNumber: optional(bootNumber),
     /** Identifier of the customer's key that currently protects the guest state. */
     guestStateWrappedBy: optional(keyIdentifier),

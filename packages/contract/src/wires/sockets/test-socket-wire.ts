@@ -26,7 +26,7 @@ const faultKind = oneOf(
   'slow-operation',
   'throttling',
 )
-/** Faults that a test can inject (docs/testing.md). */
+/** Faults that a test can inject (docs/proof/testing.md). */
 export type FaultKind = TypeOf<typeof faultKind>
 
 const members = {
@@ -87,13 +87,13 @@ const testStatus = named(
 )
 export type TestStatus = TypeOf<typeof testStatus>
 
-/** What tests of a cloud need and a real cloud refuses (docs/testing.md). */
+/** What tests of a cloud need and a real cloud refuses (docs/proof/testing.md). */
 export const testSocketWire: Wire = {
   name: 'test-socket',
   version: '1',
   title: 'Test API',
   about:
-    'STATE/run/test.sock beside the owner’s socket, if the server was started with --test-api: HTTP, POST, JSON (docs/testing.md).',
+    'STATE/run/test.sock beside the owner’s socket, if the server was started with --test-api: HTTP, POST, JSON (docs/proof/testing.md).',
   server: 'http://test',
   security: 'socket',
   operations: [

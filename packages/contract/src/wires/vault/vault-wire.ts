@@ -39,7 +39,7 @@ export const vaultWire: Wire = {
   title: 'Operations log and guest states',
   about:
     'In addition to Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles ' +
-    '(docs/vault.md), and the counter that prevents older guest states from being used.',
+    '(docs/explanation/vault.md), and the counter that prevents older guest states from being used.',
   server: 'https://{vault}.vault.strongroom.internal',
   security: 'bearer',
   owns: /^\w+ \/(operationlog|.*\/(guest-state-generation|latest-launch|placement)$)/,

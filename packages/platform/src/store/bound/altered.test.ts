@@ -258,7 +258,7 @@ describeStores('an edit while the server runs', (open) => {
     const write = store.db.updateTable('door').set({ note: 'n' }).where('house', '=', 'a').execute()
     await expect(write).rejects.toMatchObject({ code: 'StoreAltered', target: 'its seal' })
     await store.close()
-    // As docs/stores.md describes a start: a valid database of this installation.
+    // As docs/explanation/stores.md describes a start: a valid database of this installation.
     expect(await front((await open({ sameAs: store })).db)).toEqual({ open: 0 })
   })
 

@@ -28,7 +28,7 @@ export interface StoreOptions {
 
 /**
  * `sqlite:/abs/dir` opens /abs/dir/{service}.db; `postgres://…` opens the schema strongroom_{service}. Rows that
- * anybody else has written, changed, removed or put back are refused, see docs/stores.md.
+ * anybody else has written, changed, removed or put back are refused, see docs/explanation/stores.md.
  * @throws ServiceError InvalidStoreUrl; RowAltered and StoreAltered, also at each later use
  */
 export async function openStore(o: StoreOptions): Promise<Store> {

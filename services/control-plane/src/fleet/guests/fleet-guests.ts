@@ -348,7 +348,7 @@ const refused = (): ServiceError =>
     message: 'The virtual machine is on a joined host, where this is not supported.',
     expected: 'a virtual machine on the server’s own host',
     found: 'one on a joined host',
-    remedy: 'See docs/fleet.md for what VMs on joined hosts cannot do.',
+    remedy: 'See docs/guides/fleet.md for what VMs on joined hosts cannot do.',
   })
 const notHere = async (..._asked: unknown[]): Promise<never> => await Promise.reject(refused())
 
@@ -358,7 +358,7 @@ const malformedAnswer = (expected: string): ServiceError =>
     message: 'The virtual machine’s host gave an answer that is malformed.',
     expected,
     found: 'something else',
-    remedy: 'Update the host (docs/updates.md); if it is current, do not trust it.',
+    remedy: 'Update the host (docs/guides/operate.md#updates); if it is current, do not trust it.',
   })
 
 const notOnAHost = (): ServiceError =>
@@ -375,7 +375,7 @@ const notThere = (): ServiceError =>
     code: 'HostUnreachable',
     message:
       'The virtual machine’s host cannot change its disks now: it does not have the guest, or is older than the server.',
-    remedy: 'Try again when the virtual machine runs; update the host (docs/updates.md).',
+    remedy: 'Try again when the virtual machine runs; update the host (docs/guides/operate.md#updates).',
   })
 
 const notStopped = (state: string): ServiceError =>

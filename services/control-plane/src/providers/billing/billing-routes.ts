@@ -39,7 +39,7 @@ export function billingRoutes(plane: Plane): Route[] {
       throw new ServiceError({
         code: 'PriceListNotFound',
         message: 'This installation has no price list: usage is counted but costs nothing.',
-        remedy: 'Set one: `strongroom cost prices set FILE` (docs/metering.md).',
+        remedy: 'Set one: `strongroom cost prices set FILE` (docs/guides/costs.md).',
       })
     }),
     route.put(sheet, 'Strongroom.Billing/priceSheets/write', async (request) => {

@@ -24,7 +24,7 @@ export function parsePriceList(body: unknown): PriceList {
         target,
         expected,
         found,
-        remedy: 'Correct the file and send it again; docs/metering.md describes it.',
+        remedy: 'Correct the file and send it again; docs/guides/costs.md describes it.',
       })),
     )
   const { currency, items } = body as PriceList

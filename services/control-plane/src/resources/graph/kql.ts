@@ -40,7 +40,7 @@ export const invalidQuery = (message: string, expected: string, found: string): 
     target: 'query',
     expected,
     found: found.slice(0, 120),
-    remedy: 'docs/azure-clients.md lists the supported parts of the Kusto Query Language.',
+    remedy: 'docs/guides/azure-clients.md lists the supported parts of the Kusto Query Language.',
   })
 
 interface Token {

@@ -160,5 +160,5 @@ const unavailable = (ask: string, { message = '' }: Answer): ServiceError =>
     found: message.slice(0, 500),
     remedy: message.includes('No module named')
       ? 'Install Debian’s python3-rados and python3-rbd on the server.'
-      : 'Check the cluster with `ceph status`, and the rights of the server’s user with `ceph auth get` (docs/fleet.md).',
+      : 'Check the cluster with `ceph status`, and the rights of the server’s user with `ceph auth get` (docs/guides/fleet.md).',
   })

@@ -41,5 +41,5 @@ const invalid = (target: string, expected: string, found: string): ServiceError 
     target,
     expected,
     found,
-    remedy: 'See docs/fleet.md for its members.',
+    remedy: 'See docs/guides/fleet.md for its members.',
   })

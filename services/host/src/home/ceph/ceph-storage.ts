@@ -188,7 +188,7 @@ interface MonitorSession {
 
 /**
  * The namespace, and the pool's settings, which librbd reads. Not `profile rbd`: its holder may shut out any client of
- * the cluster. The server's own rights (docs/fleet.md) name these, so that it can give no others.
+ * the cluster. The server's own rights (docs/guides/fleet.md) name these, so that it can give no others.
  */
 const capsOf = (pool: string, namespace: string): string[] => [
   'mon',

@@ -4,7 +4,7 @@ import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import type { Plane } from '../../../types/plane.ts'
 import type { Vm } from './model/vm-model.ts'
 
-// Backups of whole VMs are our addition: Azure's restore points exclude confidential VMs (docs/backup.md).
+// Backups of whole VMs are our addition: Azure's restore points exclude confidential VMs (docs/guides/disks.md).
 
 const subject = { code: 'InvalidRequestContent', subject: 'The request' } as const
 

@@ -10,7 +10,7 @@ import type { Db, Resource } from '../../../../store/resources.ts'
 export const shellCommand = 'RunShellScript'
 /** Azure's limit on an action, and the default of a managed run command. */
 const actionSeconds = mostScriptSeconds
-/** The last line of a script that its VM's owner signed (docs/run-command.md). */
+/** The last line of a script that its VM's owner signed (docs/guides/guests.md). */
 const signed = /\n# strongroom-signature: [A-Za-z0-9+/=]+\s*$/
 
 export interface Script {
