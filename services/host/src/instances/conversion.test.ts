@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createLogger, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { exampleSpec } from '@strongroom/paravisor/testing'
-import { adoptConverted, convertInstance, type ConversionRequest } from './conversion.ts'
+import type { ChangeAtRest } from './change-at-rest.ts'
+import { adoptConverted, convertInstance } from './conversion.ts'
 import { vmFiles, type VmFiles } from './layout.ts'
 import { newRecord, type InstanceRecord } from './record.ts'
 import type { HostServices } from './services.ts'
@@ -33,7 +34,7 @@ let files: VmFiles
 let record: InstanceRecord
 /** What a starting server finds. */
 let saved: InstanceRecord
-let request: ConversionRequest
+let request: ChangeAtRest
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'conversion-'))
   files = vmFiles(directory, exampleSpec.vmId)

@@ -15,6 +15,7 @@ import {
   type HostCall,
   type InstanceConversion,
   type InstancePatch,
+  type InstanceRekey,
   type InstanceSpec,
   type InstanceStatus,
   type PowerState,
@@ -95,6 +96,7 @@ function routedHost(o: Parts, guests: FleetGuests): Host {
       notHere,
       async (vmId: string, conversion: InstanceConversion) => await local.convert(vmId, conversion),
     ),
+    rekey: routed(notHere, async (vmId: string, rekey: InstanceRekey) => await local.rekey(vmId, rekey)),
     setDataDisks: routed(
       async (vmId, disks) => await guests.setDataDisks(vmId, disks),
       async (vmId: string, disks: AttachedDisk[]) => {
