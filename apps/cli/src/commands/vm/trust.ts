@@ -75,6 +75,7 @@ export async function judgeTrust(
     measurements: document,
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
     volume: made?.pins?.volume,
+    rekeyed: made?.rekey?.at,
     // Someone who created it without a backup detects a restore by others.
     restored: restored ?? (made !== undefined && made.firstSeen === undefined ? null : undefined),
     warnings,
@@ -89,7 +90,8 @@ export async function judgeTrust(
     at: new Date(),
     fetchKeySet,
   })
-  const of = { id: o.path, vmId, name: o.name, seen: found.pins, firstSeen: firstSeenOf(vm, evidence) }
+  const firstSeen = firstSeenOf(vm, evidence)
+  const of = { id: o.path, vmId, name: o.name, seen: found.pins, firstSeen, rekeyed: made?.rekey?.at }
   return { ...found, pin: async () => await pin(context, of) }
 }
 
@@ -129,7 +131,7 @@ function storedSettings(made: AskedVm | undefined): SettingsReference | undefine
 /** Pins what the boot showed, and says so: nobody else's statement replaces what was pinned before. */
 async function pin(
   context: CommandContext,
-  o: { id: string; vmId: string; name: string; seen: BootPins | undefined; firstSeen: AskedVm | undefined },
+  o: Omit<Parameters<typeof pinBoot>[1], 'seen' | 'at'> & { name: string; seen: BootPins | undefined },
 ): Promise<void> {
   if (o.seen === undefined) return
   const lines = await pinBoot(context.paths.config, { ...o, seen: o.seen, at: new Date() })
