@@ -19,7 +19,7 @@ describe('secrets that a caller sends', () => {
     'services/host/src/disk-store/access-grants.ts',
     'services/identity/src/principals.ts',
     'services/identity/src/secret.ts',
-    'services/paravisor/src/guest/judge-updates.ts',
+    'services/paravisor/src/tpm/boot-updates.ts',
     'services/paravisor/src/variables/variable-consent.ts',
     'services/paravisor/src/vmgs/seal.ts',
     'services/vault/src/keystore/digest-info.ts',

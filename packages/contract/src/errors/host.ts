@@ -54,7 +54,7 @@ export const hostErrors = {
     status: 403,
     when: 'The guest’s report of its boot is not genuine.',
     remedy:
-      'Start the VM again. If you did not expect it, whatever ran may have read the key of the disk: give it a new one, `strongroom vm rekey`.',
+      'Start the VM again. Whatever ran may have read the key of its encrypted disk: give it a new one, `strongroom vm rekey`.',
   },
   CallNotCarried: {
     status: 403,

@@ -56,7 +56,7 @@ export async function diskLink(
       expected: `another volume than ${o.volume.value}`,
       actual: found.digest.value,
     })
-    proof.proves`the volume key was replaced by your \`vm rekey\` of ${o.rekeyed}: ${firstSeenVolume(found.digest).map(short)} is seen for the first time, in place of ${o.volume.map(short)}`
+    proof.proves`${derive([o.rekeyed, firstSeenVolume(found.digest), o.volume], replacedText)}`
   } else {
     proof.demand({
       holds: same(found.digest, o.volume),
@@ -74,6 +74,9 @@ const registersOfTpm = Array.from({ length: 24 }, (_, index) => index)
 const volumeText = ({ luksUuid, cipher, keyBits }: Volume, digest: string): string =>
   `LUKS2 ${luksUuid} mapped as ${cipher}, ${keyBits}-bit key, measured into PCR ${volumeRegister} ` +
   `(${short(digest)}) before it was mounted`
+
+const replacedText = (at: string, now: string, before: string): string =>
+  `the volume key was replaced by your \`vm rekey\` of ${at}: ${short(now)} is seen for the first time, in place of ${short(before)}`
 
 /** The policy of its key, which the paravisor wrote before this boot; of a VM whose image is older than that, without PCR 0. */
 const policyText = (named: readonly number[]): string =>

@@ -80,7 +80,7 @@ async function opened(path: string, key: Uint8Array): Promise<Buffer> {
   return content
 }
 
-describe('a disk that is encrypted anew', () => {
+describe('a disk whose volume key is replaced', () => {
   it('opens with the new key alone, and the old one with the old key alone (attack H44)', async () => {
     const before = await readFile(disk)
     const uuid = await rekey()

@@ -137,7 +137,7 @@ async function vtpmOf(path: string): Promise<TpmDirectory> {
 }
 
 describe('a guest state with another volume key', () => {
-  it('has the key that the disk was encrypted anew under and nothing of the old one (attack H44)', async () => {
+  it('has the key that the disk is encrypted under now and nothing of the old one (attack H44)', async () => {
     const before = await readFile(request.guestStatePath)
     const { volume } = await rekeyGuest(request)
     expect(copies?.from).toBe(hex(old.volumeKey))

@@ -109,7 +109,7 @@ export function openSlot(slot: Uint8Array, volumeKey: Uint8Array): { jws: string
 const macOf = (jws: string, volumeKey: Uint8Array): Buffer =>
   createHmac('sha256', volumeKey).update(`strongroom-boot-file:${jws}`).digest()
 
-/** What was laid down from inside the disk stays so under the disk's new key; whatever else is in a slot, whoever knows the old key may have put there. */
+/** What was laid down from inside the disk counts under the disk's new key too. Whatever else is in a slot does not. */
 export async function resealSlots(tpm: Swtpm, keys: { from: Uint8Array; to: Uint8Array }): Promise<void> {
   for (const slot of [indices.defaultSlot, indices.otherSlot]) {
     const found = openSlot(await readIndex(tpm, slot), keys.from)

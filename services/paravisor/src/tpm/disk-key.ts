@@ -67,8 +67,8 @@ export async function writeDiskKey(o: {
 }
 
 /**
- * Puts the key of a disk that was encrypted anew in the old one's place, of which nothing remains. It is bound to the same image, and no
- * boot reads it before a machine is admitted. Updates of the boot file that the guest laid down count under it.
+ * Replaces the key by that of a disk that was encrypted again; nothing of the old one remains. It is bound to the same image, and no boot
+ * reads it before a machine is admitted. Updates of the boot file that the guest laid down count under it.
  */
 export async function replaceDiskKey(o: { directory: TpmDirectory; key: DiskKey }): Promise<void> {
   await withTpm(o, async (tpm) => {

@@ -29,7 +29,7 @@ export const rekeyCommand: Command = {
     return {
       data: { vmId, at: at.toISOString(), noted: isNoted },
       lines: [
-        `${name} has a new volume key: its disk was encrypted anew, and its vTPM holds the new key alone.`,
+        `${name} has a new volume key: its disk was encrypted again, and its vTPM holds the new key alone.`,
         'Copies of the disk made before (backups, snapshots, those of the host) stay readable to whoever read the old key.',
         isNoted ? noted : notNoted,
         `Start it: ${ownCommand(`vm start ${name}`)}`,

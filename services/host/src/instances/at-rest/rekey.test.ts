@@ -5,10 +5,10 @@ import { createLogger, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { exampleSpec } from '@strongroom/paravisor/testing'
 import type { ChangeAtRest } from './change-at-rest.ts'
-import { vmFiles, type VmFiles } from './layout.ts'
-import { newRecord, type InstanceRecord } from './record.ts'
+import { vmFiles, type VmFiles } from '../layout.ts'
+import { newRecord, type InstanceRecord } from '../record.ts'
 import { adoptRekeyed, rekeyInstance } from './rekey.ts'
-import type { HostServices } from './services.ts'
+import type { HostServices } from '../services.ts'
 
 /** Each effect on the disk, the store or the vault goes through `effect`, which may be the last thing that the server does. */
 const fakes = vi.hoisted(() => ({
@@ -36,7 +36,7 @@ vi.mock('@strongroom/paravisor/expected', async (original) => ({
   ...(await original<object>()),
   readFirmware: async () => new Uint8Array(),
 }))
-vi.mock('../disks/rekey-disk.ts', () => ({
+vi.mock('../../disks/rekey-disk.ts', () => ({
   encryptDiskAnew: async ({ out }: { out: string }) => {
     fakes.effect('write disk')
     await writeFile(out, 'new disk')
@@ -94,7 +94,7 @@ const asked = (): ChangeAtRest => ({
   signal: new AbortController().signal,
 })
 
-/** Disk, guest state and the volume that boots must show, and what lies beside. */
+/** Disk, guest state and the volume that boots must show, and what else there is. */
 const found = async (): Promise<[string, string, string | undefined, string[]]> => [
   await readFile(files.disk, 'utf8'),
   await readFile(files.guestState, 'utf8'),

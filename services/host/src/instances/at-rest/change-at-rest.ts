@@ -1,6 +1,6 @@
-import type { VmFiles } from './layout.ts'
-import type { InstanceRecord } from './record.ts'
-import type { HostServices } from './services.ts'
+import type { VmFiles } from '../layout.ts'
+import type { InstanceRecord } from '../record.ts'
+import type { HostServices } from '../services.ts'
 
 /** What changes a VM's disk or guest state while it is off. */
 export interface ChangeAtRest {

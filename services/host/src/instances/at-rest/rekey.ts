@@ -3,10 +3,10 @@ import { isOrdinary, type InstanceRekey, type InstanceSpec } from '@strongroom/c
 import { flushDirectory, ServiceError } from '@strongroom/platform'
 import { rekeyGuest, retireOlderStates } from '@strongroom/paravisor'
 import { readFirmware } from '@strongroom/paravisor/expected'
-import { encryptDiskAnew } from '../disks/rekey-disk.ts'
-import { fitToHost } from '../qemu/capacity.ts'
+import { encryptDiskAnew } from '../../disks/rekey-disk.ts'
+import { fitToHost } from '../../qemu/capacity.ts'
 import type { ChangeAtRest } from './change-at-rest.ts'
-import { makeRuntime } from './layout.ts'
+import { makeRuntime } from '../layout.ts'
 
 /**
  * Gives a stopped VM's encrypted OS disk a new volume key. Until the record says so, disk and guest state are unchanged and the new ones

@@ -7,9 +7,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { exampleSpec } from '@strongroom/paravisor/testing'
 import type { ChangeAtRest } from './change-at-rest.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
-import { vmFiles, type VmFiles } from './layout.ts'
-import { newRecord, type InstanceRecord } from './record.ts'
-import type { HostServices } from './services.ts'
+import { vmFiles, type VmFiles } from '../layout.ts'
+import { newRecord, type InstanceRecord } from '../record.ts'
+import type { HostServices } from '../services.ts'
 
 const fakes = vi.hoisted(() => ({ convert: vi.fn(), retired: vi.fn() }))
 vi.mock('@strongroom/paravisor', async (original) => ({
@@ -21,7 +21,7 @@ vi.mock('@strongroom/paravisor/expected', async (original) => ({
   ...(await original<object>()),
   readFirmware: async () => new Uint8Array(),
 }))
-vi.mock('./provision.ts', () => ({ imageOfVm: async () => ({}) }))
+vi.mock('../provision.ts', () => ({ imageOfVm: async () => ({}) }))
 
 const conversion = {
   tee: 'TDX' as const,

@@ -2,11 +2,11 @@ import { access, rename, rm } from 'node:fs/promises'
 import { isOrdinary, type InstanceConversion, type InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { convertGuest, wrappingKeyOf } from '@strongroom/paravisor'
-import { fitToHost } from '../qemu/capacity.ts'
+import { fitToHost } from '../../qemu/capacity.ts'
 import { readFirmware } from '@strongroom/paravisor/expected'
 import type { ChangeAtRest } from './change-at-rest.ts'
-import { imageOfVm } from './provision.ts'
-import type { InstanceRecord } from './record.ts'
+import { imageOfVm } from '../provision.ts'
+import type { InstanceRecord } from '../record.ts'
 
 /**
  * Converts a stopped VM to the other technology. Until the record names the new technology and key, everything is
