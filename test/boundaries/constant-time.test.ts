@@ -19,7 +19,7 @@ describe('secrets that a caller sends', () => {
     'services/host/src/disks/stored/access-grants.ts',
     'services/identity/src/directory/principals.ts',
     'services/identity/src/directory/secret.ts',
-    'services/paravisor/src/guest/judge-updates.ts',
+    'services/paravisor/src/tpm/boot-updates.ts',
     'services/paravisor/src/variables/variable-consent.ts',
     'services/paravisor/src/vmgs/seal.ts',
     'services/vault/src/keystore/digest-info.ts',

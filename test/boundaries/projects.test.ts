@@ -44,6 +44,7 @@ const attacksElsewhere = [
   'test/system/installation-backup.slow.test.ts',
   'test/system/kernel-update.long.test.ts',
   'test/system/minimal.slow.test.ts',
+  'test/system/rekey.long.test.ts',
   'test/system/secure-boot-variables.long.test.ts',
 ]
 

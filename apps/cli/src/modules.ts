@@ -27,6 +27,7 @@ export const commandModules: CommandModule[] = [
     words: ['vm secure-boot', 'vm update-secure-boot'],
     load: async () => (await import('./commands/vm/secure-boot.ts')).secureBootCommands,
   },
+  { words: ['vm rekey'], load: async () => [(await import('./commands/vm/rekey.ts')).rekeyCommand] },
   { words: ['vm resize'], load: async () => [(await import('./commands/vm/resize.ts')).resizeCommand] },
   { words: ['vm backup'], load: async () => [(await import('./commands/vm/backup.ts')).backupCommand] },
   { words: ['vm restore'], load: async () => [(await import('./commands/vm/restore.ts')).restoreCommand] },

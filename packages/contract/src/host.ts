@@ -22,6 +22,7 @@ export type {
   SignedVariableRequest,
   InstanceConversion,
   InstancePatch,
+  InstanceRekey,
   SimulatedBoot,
   StopRequest,
 } from './wires/host/requests.ts'

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { changeAsked, recallAsked, rememberAsked, type AskedVm } from './asked-settings.ts'
 import { pinBoot } from './pin-boot.ts'
+import { noteRekey } from './rekey-note.ts'
 
 const vmId = '89E7FA0D-B62B-4961-9FC1-8871A5A7B675'
 const digest = (digit: string): string => digit.repeat(64)
@@ -126,5 +127,55 @@ describe('what is pinned of a VM that was not created here', () => {
     await rememberAsked(folder, vmId, asked)
     await pinBoot(folder, { vmId, id: '/vm', seen, firstSeen, at: new Date() })
     expect(await recallAsked(folder, vmId)).toEqual(asked)
+  })
+})
+
+describe('the volume that is pinned of a VM whose owner replaced its key', () => {
+  const at = new Date('2026-12-03T12:00:00.000Z')
+  const rekeyed = at.toISOString()
+  const seen = { bootFile: digest('a'), volume: digest('d'), generation: 1 }
+  const trust = async (volume: string, note?: string): Promise<string[]> =>
+    await pinBoot(folder, {
+      vmId,
+      id: '/vm',
+      seen: { ...seen, volume },
+      firstSeen: undefined,
+      rekeyed: note,
+      at: new Date(),
+    })
+  beforeEach(async () => await rememberAsked(folder, vmId, asked))
+
+  it('changes once, with a boot that was verified against the note, and the note is gone', async () => {
+    expect(await noteRekey(folder, { vmId, at })).toBe(true)
+    expect(await recallAsked(folder, vmId)).toEqual({ ...asked, rekey: { at: rekeyed } })
+    expect(await trust(digest('d'), rekeyed)).toEqual([`volume ${digest('d')}`])
+    expect(await recallAsked(folder, vmId)).toEqual({ ...asked, pins: { ...asked.pins, volume: digest('d') } })
+  })
+
+  it('does not change a second time, nor without the note (attack H44)', async () => {
+    expect(await trust(digest('e'))).toEqual([])
+    await noteRekey(folder, { vmId, at })
+    await trust(digest('d'), rekeyed)
+    expect(await trust(digest('e'), rekeyed)).toEqual([])
+    expect((await recallAsked(folder, vmId))?.pins?.volume).toBe(digest('d'))
+  })
+
+  it('does not change by a boot that was verified before another replacement (attack H44)', async () => {
+    await noteRekey(folder, { vmId, at })
+    await noteRekey(folder, { vmId, at: new Date('2026-12-03T13:00:00.000Z') })
+    await trust(digest('d'), rekeyed)
+    const stored = await recallAsked(folder, vmId)
+    expect([stored?.pins?.volume, stored?.rekey?.at]).toEqual([digest('b'), '2026-12-03T13:00:00.000Z'])
+  })
+
+  it('is not noted where none is pinned', async () => {
+    await changeAsked(folder, vmId, () => ({ ...asked, pins: { bootFile: digest('a') } }))
+    expect(await noteRekey(folder, { vmId, at })).toBe(false)
+    expect((await recallAsked(folder, vmId))?.rekey).toBeUndefined()
+  })
+
+  it('is not read from a damaged note', async () => {
+    await changeAsked(folder, vmId, () => ({ ...asked, rekey: { at: 'yesterday' } }))
+    await expect(recallAsked(folder, vmId)).rejects.toMatchObject({ code: 'AskedSettingsUnreadable' })
   })
 })

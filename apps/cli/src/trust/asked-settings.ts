@@ -25,6 +25,10 @@ export interface AskedVm extends Partial<AskedSettings> {
     diskEncryptionSet?: string
   }
   pins?: BootPins
+  /** Their `vm rekey`, until they trust a boot with another volume: one change of it is theirs. */
+  rekey?: {
+    at: string
+  }
   firstSeen?: {
     at: string
     /** What the guest settled, base64url. */
@@ -131,7 +135,8 @@ export function settingsOf(asked: AskedVm): AskedSettings | undefined {
   return typeof adminUsername === 'string' && isKeys ? { ...asked, adminUsername, sshPublicKeys } : undefined
 }
 
-function isSound({ vm, pins, restored, firstSeen }: AskedVm): boolean {
+function isSound({ vm, pins, rekey, restored, firstSeen }: AskedVm): boolean {
+  if (rekey !== undefined && Number.isNaN(Date.parse(rekey.at))) return false
   if (firstSeen !== undefined && [firstSeen.at, firstSeen.settled].some((each) => typeof each !== 'string'))
     return false
   if (restored !== undefined && (!digest(restored.manifest) || typeof restored.settled !== 'string')) return false

@@ -8,15 +8,23 @@ import { rememberName } from './known-names.ts'
  * generation and the number of updates of Secure Boot variables, that nothing before them comes back. Firmware is pinned
  * too: a boot is trusted only with firmware that the signed list and its owner allow after the last one.
  * @param o.id ARM id under which its owner named the VM
+ * @param o.rekeyed the owner's `vm rekey` that the boot was verified against, which accounts for one change of the volume
  * @param o.firstSeen record to begin with if the VM was not created here
  * @returns what is pinned by this boot, a line each
  */
 export async function pinBoot(
   configDir: string,
-  o: { vmId: string; id: string; seen: BootPins; firstSeen: AskedVm | undefined; at: Date },
+  o: {
+    vmId: string
+    id: string
+    seen: BootPins
+    firstSeen: AskedVm | undefined
+    rekeyed?: string | undefined
+    at: Date
+  },
 ): Promise<string[]> {
   const { before, after } = await changeAsked(configDir, o.vmId, (stored = o.firstSeen) =>
-    stored === undefined ? undefined : { ...stored, pins: merged(o.seen, stored.pins) },
+    stored === undefined ? undefined : withPins(stored, o),
   )
   if (after === undefined) return []
   await rememberName(configDir, o.id, { vmId: o.vmId, trustedAt: o.at.toISOString() })
@@ -24,6 +32,14 @@ export async function pinBoot(
     ...pinnedLines(before?.pins, after.pins),
     ...(before === undefined ? ['account and keys, as the guest set them up'] : []),
   ]
+}
+
+function withPins(stored: AskedVm, o: { seen: BootPins; rekeyed?: string | undefined }): AskedVm {
+  const pins = merged(o.seen, stored.pins)
+  const { rekey, ...others } = stored
+  // Another command may have replaced the key again, or have pinned this volume, since the boot was verified.
+  if (rekey === undefined || rekey.at !== o.rekeyed || o.seen.volume === undefined) return { ...stored, pins }
+  return { ...others, pins: { ...pins, volume: o.seen.volume } }
 }
 
 function merged(seen: BootPins, stored: BootPins | undefined): BootPins {

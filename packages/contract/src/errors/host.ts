@@ -53,7 +53,8 @@ export const hostErrors = {
   BootReportRefused: {
     status: 403,
     when: 'The guest’s report of its boot is not genuine.',
-    remedy: 'Start the VM again.',
+    remedy:
+      'Start the VM again. Whatever ran may have read the key of its encrypted disk: give it a new one, `strongroom vm rekey`.',
   },
   CallNotCarried: {
     status: 403,
@@ -215,6 +216,11 @@ export const hostErrors = {
     status: 409,
     when: 'The guest is not running.',
     remedy: 'Start the VM and wait until it is ready.',
+  },
+  InstanceNotRekeyable: {
+    status: 409,
+    when: 'The OS disk of the VM has no volume key that can be replaced.',
+    remedy: 'Create a new VM with an encrypted OS disk, and copy the data.',
   },
   InstanceNotStopped: {
     status: 409,

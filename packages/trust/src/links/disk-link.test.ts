@@ -23,6 +23,8 @@ const digestOf = (text: string): string => sha256(text).toString('hex')
 interface Case {
   texts?: string[]
   pinned?: string
+  /** When the owner replaced the volume key. */
+  rekeyed?: string
   stated?: string | undefined
   encryption?: string
   actual?: 'LUKS2' | 'none'
@@ -55,6 +57,7 @@ async function linked(o: Case = {}): Promise<Link & { digest: string | undefined
     const found = await diskLink(evidence, {
       encryption: vouch(encryption, 'verifier'),
       volume: o.pinned === undefined ? undefined : vouch(o.pinned, 'verifier'),
+      rekeyed: o.rekeyed === undefined ? undefined : vouch(o.rekeyed, 'verifier'),
       registers: () => {
         if (!quoted) throw new LinkNotChecked('no quote')
         return vouch(new Map([[15, new Uint8Array(register)]]), 'vTPM')
@@ -122,6 +125,49 @@ describe('the link to the OS disk', () => {
         code: 'VolumeMismatch',
         digest: undefined,
       })
+  })
+
+  it('holds for another volume than the pinned one where its owner replaced the key, and says so', async () => {
+    const texts = [other, volumeSeparator]
+    const replaced = { texts, stated: digestOf(other), pinned: digestOf(own), rekeyed: '2026-12-03T12:00:00.000Z' }
+    expect(await linked(replaced)).toMatchObject({
+      outcome: 'verified',
+      restsOn: ['vTPM', 'verifier', 'first use'],
+      digest: digestOf(other),
+      shows: [
+        expect.anything(),
+        expect.stringMatching(
+          /^the volume key was replaced by your `vm rekey` of 2026-12-03T12:00:00\.000Z: .* in place of /,
+        ),
+      ],
+    })
+  })
+
+  it('is refused for the pinned volume once its owner replaced the key, whatever the host states (attack H44)', async () => {
+    const rekeyed = '2026-12-03T12:00:00.000Z'
+    for (const stated of [digestOf(own), digestOf(other), undefined])
+      expect(await linked({ stated, pinned: digestOf(own), rekeyed })).toMatchObject({
+        outcome: 'refused',
+        digest: undefined,
+      })
+    expect(await linked({ pinned: digestOf(own), rekeyed })).toMatchObject({
+      why: expect.stringContaining('this boot opened the volume of before') as string,
+      actual: digestOf(own),
+    })
+  })
+
+  it('takes no volume that was not measured for one of its owner’s key (attack H44)', async () => {
+    const rekeyed = '2026-12-03T12:00:00.000Z'
+    expect(
+      await linked({ texts: [own, volumeSeparator], stated: digestOf(other), pinned: digestOf(own), rekeyed }),
+    ).toMatchObject({
+      code: 'VolumeMismatch',
+    })
+    expect(
+      await linked({ texts: [volumeSeparator], stated: digestOf(other), pinned: digestOf(own), rekeyed }),
+    ).toMatchObject({
+      code: 'VolumeMismatch',
+    })
   })
 
   it('is refused where no volume was opened, and where the log does not lead to the quoted register', async () => {

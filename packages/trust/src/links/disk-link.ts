@@ -8,12 +8,13 @@ import { firstSeenVolume, measuredVolume, type Registers } from '../provenance/v
 import { measuredBootOf } from './measured-boot-link.ts'
 
 /**
- * The volume is the one that the VM was created with, as pinned at the first boot that its verifier trusted.
+ * The volume is the one that the VM was created with, as pinned at the first boot that its verifier trusted. Once its owner replaced the
+ * volume key, it is another one than that, whose key lies in the VM's vTPM too.
  * @returns the digest to pin; undefined if the disk is not encrypted
  */
 export async function diskLink(
   evidence: BootFacts,
-  o: Pick<KnownAsked, 'encryption' | 'volume'> & { registers(): Known<Registers>; proof: Proof },
+  o: Pick<KnownAsked, 'encryption' | 'volume' | 'rekeyed'> & { registers(): Known<Registers>; proof: Proof },
 ): Promise<Known<string> | undefined> {
   const { encryption, proof } = o
   if (evidence.guestRan === false) throw new LinkNotChecked('No guest ran, so there is no disk to unlock.')
@@ -28,7 +29,8 @@ export async function diskLink(
     proof.proves`OS disk as in the image: ${encryption} does not encrypt it`
     return undefined
   }
-  const digest = o.volume?.value ?? evidence.expected.volume
+  const isPinned = o.volume !== undefined && o.rekeyed === undefined
+  const digest = isPinned ? o.volume?.value : evidence.expected.volume
   if (digest === undefined || boot.pcrs[volumeRegister] === undefined || boot.userspaceLog === undefined) {
     throw new LinkRefused({
       message: 'Nothing proves that the disk is the one this VM was created with.',
@@ -45,6 +47,16 @@ export async function diskLink(
   if (o.volume === undefined) {
     proof.proves`${firstSeenVolume(found.digest).map(short)} is seen for the first time: no pinned volume to compare it with`
     proof.informs('the volume that this VM was created with')
+  } else if (o.rekeyed !== undefined) {
+    proof.demand({
+      holds: derive([found.digest, o.volume], (now, before) => now !== before),
+      message:
+        `Your \`vm rekey\` of ${o.rekeyed.value} gave this VM another volume key, and this boot opened the volume of before. If the VM ` +
+        'was not started since, start it; otherwise its host brought back the old disk and guest state.',
+      expected: `another volume than ${o.volume.value}`,
+      actual: found.digest.value,
+    })
+    proof.proves`${derive([o.rekeyed, firstSeenVolume(found.digest), o.volume], replacedText)}`
   } else {
     proof.demand({
       holds: same(found.digest, o.volume),
@@ -63,6 +75,9 @@ const volumeText = ({ luksUuid, cipher, keyBits, count }: Volume, digest: string
   `LUKS2 ${luksUuid} mapped as ${cipher}, ${keyBits}-bit key, measured into PCR ${volumeRegister} ` +
   `(${short(digest)}) before it was mounted` +
   (count === undefined ? '' : `; boot ${count} by the counts of disk and vTPM, which agree`)
+
+const replacedText = (at: string, now: string, before: string): string =>
+  `the volume key was replaced by your \`vm rekey\` of ${at}: ${short(now)} is seen for the first time, in place of ${short(before)}`
 
 /** The policy of its key, which the paravisor wrote before this boot; of a VM whose image is older than that, without PCR 0. */
 const policyText = (named: readonly number[]): string =>

@@ -38,6 +38,7 @@ export interface KnownAsked {
   variableUpdates: Known<number>
   secureBoot: Known<boolean>
   volume: Known<string> | undefined
+  rekeyed: Known<string> | undefined
   diskEncryptionSet: Known<string> | undefined
   restored: Known<AskedBackup | null> | undefined
   settings: Known<SettingsReference> | undefined
@@ -77,6 +78,7 @@ export function knownAsked(o: Asked): KnownAsked {
     variableUpdates: vouch(image.variableUpdates ?? 0, by),
     secureBoot: vouch(o.secureBoot, by),
     volume: optional(o.volume, by),
+    rekeyed: optional(o.rekeyed, 'verifier'),
     diskEncryptionSet: optional(o.diskEncryptionSet, 'first use'),
     restored: optional(o.restored, 'verifier'),
     settings: settings && vouch(settings, sourceOf[settings.by]),

@@ -97,6 +97,8 @@ export interface Asked {
   secureBoot: boolean
   /** Digest of the volume pinned at the creator's first trusted boot, hexadecimal. */
   volume?: string | undefined
+  /** When its owner replaced the volume key, if no boot with another volume was trusted since: this one must have one. ISO 8601. */
+  rekeyed?: string | undefined
   /** The requested disk-encryption set, by ARM id. */
   diskEncryptionSet?: string | undefined
   /** The backup that the VM was made of; null if it was requested without one. If absent, it is shown and not judged. */

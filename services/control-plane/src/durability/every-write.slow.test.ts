@@ -12,6 +12,7 @@ import { openTestPlane, type TestPlane } from '../testing/test-plane.ts'
 /** Kinds of sagas that the driver without guests cannot run, with reasons. */
 const elsewhere: Record<string, string> = {
   'vm.convert': 'its image has no kernel that converts; compute/vm-conversion.test.ts and the system tests kill it',
+  'vm.rekey': 'a VM without a guest has no volume key; compute/vm-rekey.test.ts and the host’s own tests kill it',
 }
 
 const seen = new Set<string>()

@@ -25,6 +25,8 @@ export function hostClient(wire: WireClient, tokens: TokenSource): Host {
     // Attested like a boot, with two releases: it takes seconds.
     rewrap: async (vmId, body) => await send('POST', `/instances/${vmId}/rewrap`, { body, timeoutMs: 120_000 }),
     convert: async (vmId, body) => await send('POST', `/instances/${vmId}/convert`, { body, timeoutMs: 300_000 }),
+    // As long as it takes to write the disk.
+    rekey: async (vmId, body) => await send('POST', `/instances/${vmId}/rekey`, { body, timeoutMs: 3_600_000 }),
     setDataDisks: async (vmId, disks) => await send('PUT', `/instances/${vmId}/data-disks`, { body: { disks } }),
     remove: async (vmId) => void (await find('DELETE', `/instances/${vmId}`)),
     evidence: async (vmId) => await find('GET', `/instances/${vmId}/evidence`),

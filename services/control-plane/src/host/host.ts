@@ -22,6 +22,7 @@ import type {
   ImageRecord,
   InstanceConversion,
   InstancePatch,
+  InstanceRekey,
   AnySpec,
   InstanceStatus,
   QuoteChallenge,
@@ -49,6 +50,8 @@ export interface Host {
   rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus>
   /** Opens the guest state on its current silicon and wraps it for the other, completely or not at all. Idempotent. */
   convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus>
+  /** Encrypts a stopped VM's OS disk under a new volume key, completely or not at all. Idempotent by the id. */
+  rekey(vmId: string, rekey: InstanceRekey): Promise<InstanceStatus>
   /** Attaches exactly these data disks, also to a running VM; a disk belongs to one VM. Idempotent. */
   setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>

@@ -1,4 +1,4 @@
-import type { CommandStatus, FreshQuote } from '@strongroom/contract'
+import type { CommandStatus, FreshQuote, InstanceStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Host } from './host.ts'
 import { WithoutBackups } from './no-backups.ts'
@@ -6,8 +6,11 @@ import { WithoutBackups } from './no-backups.ts'
 export const noGuestNotice =
   'Compute is simulated in this installation: no guest ran. Boot evidence is generated on request, and says so.'
 
-/** A host without guests: nobody in it runs a script or answers. */
-export class WithoutGuests extends WithoutBackups implements Pick<Host, 'command' | 'freshQuote' | 'findCommand'> {
+/** A host without guests: nobody in it runs a script, answers, or has a disk. */
+export class WithoutGuests
+  extends WithoutBackups
+  implements Pick<Host, 'command' | 'freshQuote' | 'findCommand' | 'rekey'>
+{
   async command(): Promise<CommandStatus> {
     throw noGuest('So scripts cannot run.')
   }
@@ -18,6 +21,10 @@ export class WithoutGuests extends WithoutBackups implements Pick<Host, 'command
 
   async findCommand(): Promise<CommandStatus | undefined> {
     return undefined
+  }
+
+  async rekey(): Promise<InstanceStatus> {
+    throw noGuest('So no disk has a volume key.')
   }
 }
 

@@ -31,6 +31,7 @@ import { extensionRoutes } from '../providers/compute/vm/extension/extensions.ts
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommand, runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
+import { rekeySaga, rekeyVm } from '../providers/compute/vm/vm-rekey.ts'
 import { performMaintenance } from '../providers/compute/vm/planned-maintenance.ts'
 import { retrieveFreshQuote } from '../providers/compute/vm/vm-fresh-quote.ts'
 import { updateSecureBootVariables } from '../providers/compute/vm/secure-boot-updates.ts'
@@ -88,6 +89,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
   actions: {
     ...powerActions,
     ...generalizing,
+    rekey: action(rekeyVm),
     updateSecureBootVariables,
     performMaintenance,
     attachDetachDataDisks: attachDetach,
@@ -132,6 +134,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     plane.runner.define(powerOffSaga(plane))
     plane.runner.define(updateSaga(plane))
     plane.runner.define(convertSaga(plane))
+    plane.runner.define(rekeySaga(plane))
   },
 }
 

@@ -16,6 +16,7 @@ import type {
   ImageBuildStatus,
   ImageRecord,
   InstanceConversion,
+  InstanceRekey,
   InstanceSpec,
   InstanceStatus,
   ManagedIdentity,
@@ -105,6 +106,9 @@ export class FakeWire implements WireClient {
   stopError: ErrorDetail | undefined
   /** The error that a conversion ends with. */
   conversionError: ErrorDetail | undefined
+  rekeyError: ErrorDetail | undefined
+  /** Ids of the requests. */
+  readonly rekeys: string[] = []
   /** Boots stay in Booting while this is set, except those in `boots`. */
   hangs = false
   /** Computer names. */
@@ -274,6 +278,11 @@ export class FakeWire implements WireClient {
     if (verb === 'convert') {
       if (this.conversionError !== undefined) return { status: 409, body: { error: this.conversionError } }
       status.spec = { ...status.spec, ...(o.body as InstanceConversion) }
+      return { status: 200, body: status }
+    }
+    if (verb === 'rekey') {
+      if (this.rekeyError !== undefined) return { status: 409, body: { error: this.rekeyError } }
+      this.rekeys.push((o.body as InstanceRekey).id)
       return { status: 200, body: status }
     }
     if (verb === 'fresh-quote') return { status: 200, body: this.freshQuote }

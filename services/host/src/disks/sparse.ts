@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { run } from '@strongroom/platform'
 
 const block = 1024 * 1024
@@ -50,6 +50,25 @@ export async function extractRange(o: {
     }
   } finally {
     await source.close()
+  }
+}
+
+/** Copies a range of a file to the same place of an empty one; blocks of zeros become holes. */
+export async function copyRange(o: {
+  from: FileHandle
+  to: FileHandle
+  offset: number
+  length: number
+  signal: AbortSignal
+}): Promise<void> {
+  const buffer = Buffer.allocUnsafe(block)
+  for (let done = 0; done < o.length;) {
+    o.signal.throwIfAborted()
+    const { bytesRead } = await o.from.read(buffer, 0, Math.min(block, o.length - done), o.offset + done)
+    if (bytesRead === 0) throw new RangeError(`the file ends before ${o.offset + o.length}`)
+    const chunk = buffer.subarray(0, bytesRead)
+    if (!chunk.equals(zeros.subarray(0, bytesRead))) await o.to.write(chunk, 0, bytesRead, o.offset + done)
+    done += bytesRead
   }
 }
 

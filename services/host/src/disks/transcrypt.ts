@@ -1,5 +1,5 @@
-import { createCipheriv, createDecipheriv, createHash, createSecretKey } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject } from 'node:crypto'
+import { open, type FileHandle } from 'node:fs/promises'
 
 /** Unit of encryption: LUKS2's sector. Its tweak is its offset in sectors of 512 bytes, as dm-crypt counts (plain64). */
 const sectorBytes = 4096
@@ -38,12 +38,8 @@ export async function transcrypt(o: {
         const { bytesRead } = await source.read(buffer, 0, length, o.from.offset + done)
         if (bytesRead < length) throw new RangeError(`${o.from.path} ends before ${o.from.offset + o.length}`)
         read.update(buffer.subarray(0, length))
-        for (let at = 0; at < length; at += sectorBytes) {
-          const tweak = tweakOf((done + at) / smallSector)
-          let sector = buffer.subarray(at, at + sectorBytes)
-          if (oldKey !== undefined) sector = createDecipheriv('aes-256-xts', oldKey, tweak).update(sector)
-          createCipheriv('aes-256-xts', newKey, tweak).update(sector).copy(buffer, at)
-        }
+        for (let at = 0; at < length; at += sectorBytes)
+          encryptSector(buffer.subarray(at, at + sectorBytes), { offset: done + at, oldKey, newKey })
         await target.write(buffer, 0, length, o.to.offset + done)
         done += length
       }
@@ -54,6 +50,54 @@ export async function transcrypt(o: {
     await source.close()
   }
   return read.digest()
+}
+
+/**
+ * Copies an encrypted range into an empty file under another volume key. Sectors of zeros are left out: they were never written, or the
+ * guest discarded them, and nothing reads them before they are written. So a sparse disk stays sparse, and shows no more than it did.
+ * @param o.length a multiple of 4096
+ */
+export async function transcryptSparse(o: {
+  from: FileHandle
+  to: FileHandle
+  /** In both files. */
+  offset: number
+  length: number
+  oldKey: Uint8Array
+  newKey: Uint8Array
+  signal: AbortSignal
+}): Promise<void> {
+  if (o.length % sectorBytes !== 0) throw new RangeError('only whole sectors can be encrypted')
+  const [oldKey, newKey] = [createSecretKey(o.oldKey), createSecretKey(o.newKey)]
+  const buffer = Buffer.allocUnsafe(chunkBytes)
+  for (let done = 0; done < o.length;) {
+    o.signal.throwIfAborted()
+    const length = Math.min(chunkBytes, o.length - done)
+    const { bytesRead } = await o.from.read(buffer, 0, length, o.offset + done)
+    if (bytesRead < length) throw new RangeError(`the disk ends before ${o.offset + o.length}`)
+    // One write for sectors that follow each other.
+    let begin: number | undefined
+    for (let at = 0; at <= length; at += sectorBytes) {
+      const sector = buffer.subarray(at, Math.min(at + sectorBytes, length))
+      if (sector.length > 0 && !sector.equals(zeros)) {
+        encryptSector(sector, { offset: done + at, oldKey, newKey })
+        begin ??= at
+      } else if (begin !== undefined) {
+        await o.to.write(buffer, begin, at - begin, o.offset + done + begin)
+        begin = undefined
+      }
+    }
+    done += length
+  }
+}
+
+const zeros = Buffer.alloc(sectorBytes)
+
+/** In place. */
+function encryptSector(sector: Buffer, o: { offset: number; oldKey: KeyObject | undefined; newKey: KeyObject }): void {
+  const tweak = tweakOf(o.offset / smallSector)
+  const plain = o.oldKey === undefined ? sector : createDecipheriv('aes-256-xts', o.oldKey, tweak).update(sector)
+  createCipheriv('aes-256-xts', o.newKey, tweak).update(plain).copy(sector)
 }
 
 function tweakOf(sector: number): Buffer {

@@ -10,6 +10,7 @@ import {
   quoteChallenge,
   signedVariableRequest,
   instanceConversion,
+  instanceRekey,
   restoreKey,
   stopRequest,
 } from '@strongroom/contract/wires'
@@ -29,8 +30,10 @@ import type { Restores } from '../restores/restores.ts'
 import { findImage, listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
+import { convertInstance } from '../instances/conversion.ts'
 import { noMemoryDump, notFound } from '../records/errors.ts'
 import type { Host } from '../instances/host.ts'
+import { rekeyInstance } from '../instances/rekey.ts'
 import type { DiskStore } from '../disk-store/disk-store.ts'
 import { readSerialLog } from '../qemu/serial-log.ts'
 import { diskRoutes } from './disk-routes.ts'
@@ -126,7 +129,14 @@ function instanceRoutes(app: HttpApp, host: Host, verifiers: readonly string[]):
   })
   app.post<VmPath>('/instances/:vmId/convert', async (request) => {
     const instance = host.get(request.params.vmId)
-    await instance.convert(readBody(instanceConversion, request.body))
+    const conversion = readBody(instanceConversion, request.body)
+    await instance.changeAtRest('converting', async (o) => await convertInstance(o, conversion))
+    return instance.status()
+  })
+  app.post<VmPath>('/instances/:vmId/rekey', async (request) => {
+    const instance = host.get(request.params.vmId)
+    const rekey = readBody(instanceRekey, request.body)
+    await instance.changeAtRest('replacing the volume key', async (o) => await rekeyInstance(o, rekey))
     return instance.status()
   })
   app.post<VmPath>('/instances/:vmId/commands', async (request, reply) => {

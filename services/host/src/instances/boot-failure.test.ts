@@ -1,3 +1,4 @@
+import { ServiceError } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
 import type { RunningGuest } from '../qemu/running-guest.ts'
 import { exampleSpec } from '@strongroom/paravisor/testing'
@@ -41,6 +42,35 @@ describe('a boot that did not become ready', () => {
     expect(await after({ kind: 'settings', line: 'expected those with SHA-256 aa' })).toMatchObject({
       again: false,
       error: { code: 'SettingsRefused', found: 'expected those with SHA-256 aa' },
+    })
+  })
+
+  it('tells the owner of an encrypted disk to replace its key where the guest could have read it, and only there', async () => {
+    const refusal = { code: 'BootReportRefused', message: 'PCR 14 differs.', remedy: 'Find out why.' } as const
+    const outcomes = [
+      { kind: 'refused', error: new ServiceError(refusal) },
+      { kind: 'settings', line: 'expected those with SHA-256 aa' },
+      { kind: 'bootLoader', line: 'BdsDxe: failed' },
+      { kind: 'timeout', seconds: 600 },
+    ] as const
+    const remedies = async (sealedTo?: Record<string, string>): Promise<boolean[]> =>
+      await Promise.all(
+        outcomes.map(async (outcome) => {
+          const record = { spec: exampleSpec, ...(sealedTo && { sealedTo }) }
+          const { error } = await afterFailedBoot({ outcome, current, record, mayRepeat: false })
+          return (
+            error?.remedy?.includes('strongroom vm rekey first. Copies of the disk made before stay readable') ?? false
+          )
+        }),
+      )
+    expect(await remedies({ 7: 'aa' })).toEqual([true, true, false, false])
+    expect(await remedies()).toEqual([false, false, false, false])
+    const record = { spec: exampleSpec, sealedTo: { 7: 'aa' } }
+    const { error } = await afterFailedBoot({ outcome: outcomes[0], current, record, mayRepeat: false })
+    expect(error).toMatchObject({
+      ...refusal,
+      remedy: expect.stringMatching(/^Find out why\. /) as string,
+      status: 403,
     })
   })
 })

@@ -6,6 +6,7 @@ import { differingTables } from '../qemu/tables-check.ts'
 import type { BootOutcome } from './boot-watch.ts'
 import type { Current } from './current-boot.ts'
 import {
+  afterDiskKey,
   bootLoaderRefused,
   bootStoodStill,
   bootTimedOut,
@@ -37,7 +38,9 @@ export async function afterFailedBoot(o: {
     outcome,
     sealedTo: sealedTo && (current.opensFor ?? [sealedTo]),
   })
-  const error = (await explainMachine(current.guest, o.record)) ?? explained
+  const why = (await explainMachine(current.guest, o.record)) ?? explained
+  const pastDisk = sealedTo !== undefined && (outcome.kind === 'refused' || outcome.kind === 'settings')
+  const error = pastDisk ? afterDiskKey(why, o.record.spec.name) : why
   // The firmware removed BootNext before starting its target: now it starts the default.
   if (mayRepeat && current.startsOtherOnce) return { again: true, notice: otherDidNotComeUp(error), error }
   if (mayRepeat && outcome.kind === 'silent') return { again: true, notice: startedAgain(error), error }

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createLogger, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { exampleSpec } from '@strongroom/paravisor/testing'
-import { adoptConverted, convertInstance, type ConversionRequest } from './conversion.ts'
+import type { ChangeAtRest } from './change-at-rest.ts'
+import { adoptConverted, convertInstance } from './conversion.ts'
 import { vmFiles, type VmFiles } from '../records/layout.ts'
 import { newRecord, type InstanceRecord } from '../records/record.ts'
 import type { HostServices } from './services.ts'
@@ -20,7 +21,7 @@ vi.mock('@strongroom/paravisor/expected', async (original) => ({
   ...(await original<object>()),
   readFirmware: async () => new Uint8Array(),
 }))
-vi.mock('./provision.ts', () => ({ imageOfVm: async () => ({}) }))
+vi.mock('../provision.ts', () => ({ imageOfVm: async () => ({}) }))
 
 const conversion = {
   tee: 'TDX' as const,
@@ -33,7 +34,7 @@ let files: VmFiles
 let record: InstanceRecord
 /** What a starting server finds. */
 let saved: InstanceRecord
-let request: ConversionRequest
+let request: ChangeAtRest
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'conversion-'))
   files = vmFiles(directory, exampleSpec.vmId)

@@ -4,27 +4,16 @@ import { ServiceError } from '@strongroom/platform'
 import { convertGuest, wrappingKeyOf } from '@strongroom/paravisor'
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '@strongroom/paravisor/expected'
-import type { VmFiles } from '../records/layout.ts'
+import type { ChangeAtRest } from './change-at-rest.ts'
 import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from '../records/record.ts'
-import type { HostServices } from './services.ts'
-
-export interface ConversionRequest {
-  services: HostServices
-  record: InstanceRecord
-  files: VmFiles
-  /** Writes the record. */
-  save(): Promise<void>
-  step(name: string): void
-  signal: AbortSignal
-}
 
 /**
  * Converts a stopped VM to the other technology. Until the record names the new technology and key, everything is
  * unchanged and the new files are kept aside; from then on the new guest state counts, even after a crash:
  * `adoptConverted` finishes it.
  */
-export async function convertInstance(o: ConversionRequest, conversion: InstanceConversion): Promise<void> {
+export async function convertInstance(o: ChangeAtRest, conversion: InstanceConversion): Promise<void> {
   const { services, record, files } = o
   await adoptConverted(o)
   const { silicon } = services
@@ -72,7 +61,7 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
 }
 
 /** Finishes an interrupted conversion: its guest state is moved into place if it counts, and removed otherwise. */
-export async function adoptConverted(o: Pick<ConversionRequest, 'record' | 'files' | 'save'>): Promise<void> {
+export async function adoptConverted(o: Pick<ChangeAtRest, 'record' | 'files' | 'save'>): Promise<void> {
   const { record, files } = o
   if (record.converted !== true) return await rm(files.convertedState, { force: true })
   const made = await access(files.convertedState).then(

@@ -5,17 +5,17 @@ import {
   type AnyBootEvidence,
   type CommandStatus,
   type CustomerKey,
-  type InstanceConversion,
   type InstancePatch,
   type InstanceStatus,
 } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
 import { guestEnded } from '../qemu/running-guest.ts'
 import { CommandQueue } from '../network/command-queue.ts'
+import { adoptChanges } from './adopt.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { afterFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
-import { adoptConverted, convertInstance } from './conversion.ts'
+import type { ChangeAtRest } from './change-at-rest.ts'
 import { currentBoot, recordBoot, runningWork, type Current, type RunningWork } from './current-boot.ts'
 import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
@@ -72,7 +72,7 @@ export class Instance {
       return
     }
     if (this.#services.keepVmsOff === true) record.desired = 'stopped'
-    await adoptConverted({ record, files: this.#files, save: () => this.#work.save() })
+    await adoptChanges(this.#recorded)
     if (!['Stopped', 'Failed'].includes(record.power.state)) setPower(record, 'Stopped', this.#work.now())
     await this.#work.save()
     if (record.provisioning.state === 'Running') this.#work.enqueue(() => this.#provision())
@@ -81,6 +81,10 @@ export class Instance {
 
   get spec(): AnySpec {
     return this.#work.record.spec
+  }
+
+  get #recorded(): Pick<ChangeAtRest, 'record' | 'files' | 'save'> {
+    return { record: this.#work.record, files: this.#files, save: () => this.#work.save() }
   }
 
   get removed(): boolean {
@@ -159,7 +163,10 @@ export class Instance {
 
   /** Works on disk and guest state at rest; other requests for the VM wait. @throws ServiceError InstanceNotStopped */
   async whileOff<T>(work: (record: InstanceRecord, files: VmFiles) => Promise<T>): Promise<T> {
-    return await this.#work.whileOff(async () => await work(this.#work.record, this.#files))
+    return await this.#work.whileOff(async () => {
+      await adoptChanges(this.#recorded)
+      return await work(this.#work.record, this.#files)
+    })
   }
 
   /** Runs a task on the running guest, in turn; a requested stop aborts it. @throws ServiceError InstanceNotReady */
@@ -211,15 +218,13 @@ export class Instance {
     })
   }
 
-  /** Converts the VM to the other technology, completely or not at all. */
-  async convert(conversion: InstanceConversion): Promise<void> {
+  /** Changes disk and guest state of a VM that is off. @param doing for the log */
+  async changeAtRest(doing: string, work: (o: ChangeAtRest) => Promise<void>): Promise<void> {
     this.#work.requireStopped()
     this.#work.requireProvisioned()
     const [services, { signal }] = [this.#services, this.#discard]
-    const step = (name: string): void => this.#work.logger.info({ step: name }, 'converting')
-    await this.whileOff(async (record, files) => {
-      await convertInstance({ services, record, files, save: () => this.#work.save(), step, signal }, conversion)
-    })
+    const step = (name: string): void => this.#work.logger.info({ step: name }, doing)
+    await this.whileOff(async () => await work({ ...this.#recorded, services, step, signal }))
   }
 
   /** Destroys disk, guest state and vTPM; resolves when everything is gone. */
@@ -280,7 +285,7 @@ export class Instance {
       return await this.#work.power('Failed', notProvisioned(record))
     }
     if (this.#services.keepVmsOff === true) record.desired = 'stopped'
-    await adoptConverted({ record, files: this.#files, save: () => this.#work.save() })
+    await adoptChanges(this.#recorded)
     const { signal } = this.#abort
     const ready = deferred<void>()
     const refused = deferred<ServiceError>()

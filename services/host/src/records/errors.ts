@@ -100,6 +100,15 @@ export function settingsRefused(line: string): ServiceError {
   })
 }
 
+/** A refusal of a guest that came as far as its encrypted disk: its key may have been read, and its owner is told what to do about that. */
+export function afterDiskKey(error: ServiceError, vm: string): ServiceError {
+  const { innererror, ...detail } = error.toDetail()
+  const remedy =
+    `${error.remedy ?? 'Find out why.'} The guest may have read the key of its disk by then: deallocate the VM and give the disk a new ` +
+    `one, strongroom vm rekey ${vm}. Copies of the disk made before stay readable to whoever read it.`
+  return ServiceError.relayed({ ...detail, innererror: { ...innererror, remedy } }, error.status, { cause: error })
+}
+
 export function guestPoweredOff(console: string[], how: 'powered off' | 'rebooted'): ServiceError {
   return new ServiceError({
     code: 'GuestDidNotBoot',

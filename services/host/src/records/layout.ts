@@ -9,6 +9,9 @@ export interface VmFiles {
   guestState: string
   /** A guest state for the other technology, until it is adopted. */
   convertedState: string
+  /** Disk and guest state under a new volume key, until they are adopted. */
+  rekeyedDisk: string
+  rekeyedState: string
   /** vTPM and UEFI variables of a VM that is not confidential. */
   ordinaryState: string
   serialLog: string
@@ -31,6 +34,8 @@ export function vmFiles(stateDir: string, vmId: string): VmFiles {
     disk: join(directory, 'os-disk.raw'),
     guestState: join(directory, 'guest-state.vmgs'),
     convertedState: join(directory, 'guest-state.vmgs.converted'),
+    rekeyedDisk: join(directory, 'os-disk.raw.rekeyed'),
+    rekeyedState: join(directory, 'guest-state.vmgs.rekeyed'),
     ordinaryState: join(directory, 'ordinary-state.sealed'),
     serialLog: join(directory, 'serial.log'),
     qemuLog: join(directory, 'qemu.log'),

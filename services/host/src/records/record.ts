@@ -19,6 +19,11 @@ export interface InstanceRecord {
   launched?: NonNullable<InstanceStatus['launched']>
   /** `spec` has the other technology, and its guest state is not in place yet. */
   converted?: boolean
+  /**
+   * The last replacement of the OS disk's volume key. Until it is placed, the disk and the guest state beside the VM's own are those that
+   * count.
+   */
+  rekeyed?: { id: string; placed: boolean }
   notices: string[]
   /** In LUN order; absent without data disks. */
   dataDisks?: AttachedDisk[]

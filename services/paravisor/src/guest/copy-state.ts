@@ -50,14 +50,15 @@ async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Pr
   const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user, state: state.tpm() })
   try {
     const key = await readDiskKey({ directory })
-    if (key === undefined) throw madeBefore()
+    if (key === undefined) throw diskKeyMissing()
     return Buffer.from(key.volumeKey)
   } finally {
     await rm(directory.path, { recursive: true, force: true })
   }
 }
 
-const madeBefore = (): ServiceError =>
+/** Of a VM whose OS disk is encrypted otherwise. */
+export const diskKeyMissing = (): ServiceError =>
   new ServiceError({
     code: 'DiskKeyMissing',
     message:

@@ -1,10 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { BootFacts } from '@strongroom/contract'
 import { equal, toHex } from '@strongroom/evidence'
 import { verifyBootFile, type BootFile, type BootFileDocument } from '@strongroom/evidence/expected'
 import type { Logger } from '@strongroom/platform'
 import type { ExpectedPcrs } from '../expected/boot-files.ts'
 import { publisherName } from '../expected/publisher.ts'
+import { openSlot } from '../tpm/boot-updates.ts'
 import type { AdmittedBoots, FoundUpdates } from '../tpm/disk-key.ts'
 
 /** An update of the boot file that may start, and its boot's measurements. */
@@ -16,9 +16,6 @@ export interface AdmittedUpdate {
   document: BootFileDocument
   expected: ExpectedPcrs
 }
-
-/** `{JWS} {MAC}`, one line, zero-padded: as recipes/common/boot-file writes it. */
-const slotForm = /^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) ([0-9a-f]{64})\n\0*$/
 
 /**
  * Which boot-file updates a VM's disk opens for. Two must agree: the image's publisher, who signed the document, and
@@ -54,13 +51,13 @@ async function verifySlot(
   certificate: Uint8Array,
   logger: Logger,
 ): Promise<{ jws: string; certificate: Uint8Array; document: BootFileDocument } | undefined> {
-  const [, jws, mac] = slotForm.exec(Buffer.from(slot).toString('latin1')) ?? []
-  if (jws === undefined || mac === undefined) return undefined
-  const expected = createHmac('sha256', found.key.volumeKey).update(`strongroom-boot-file:${jws}`).digest()
-  if (!timingSafeEqual(expected, Buffer.from(mac, 'hex'))) {
+  const opened = openSlot(slot, found.key.volumeKey)
+  if (opened === undefined) return undefined
+  if (opened === 'foreign') {
     logger.warn('a boot file was not laid down from inside the encrypted disk: it is not admitted')
     return undefined
   }
+  const { jws } = opened
   try {
     const document = await verifyBootFile({ jws, certificate })
     if (document.image === found.rules.image) return { jws, certificate, document }

@@ -1,3 +1,4 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import { nvIndexLength, type Defined } from './nv-index.ts'
 import { define, readIndex, undefine, write } from './platform-index.ts'
@@ -90,4 +91,29 @@ export async function readUpdateRules(tpm: Swtpm, defined: Defined): Promise<Upd
 /** Contents of the default boot file's slot and of the other. */
 export async function readSlots(tpm: Swtpm): Promise<Uint8Array[]> {
   return [await readIndex(tpm, indices.defaultSlot), await readIndex(tpm, indices.otherSlot)]
+}
+
+/** `{JWS} {MAC}`, one line, zero-padded: as recipes/common/boot-file writes it. */
+const slotForm = /^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) ([0-9a-f]{64})\n\0*$/
+
+/**
+ * What a guest laid down in a slot.
+ * @returns undefined for an empty slot, or one of another form; `foreign` without a MAC under the disk's key
+ */
+export function openSlot(slot: Uint8Array, volumeKey: Uint8Array): { jws: string } | 'foreign' | undefined {
+  const [, jws, mac] = slotForm.exec(Buffer.from(slot).toString('latin1')) ?? []
+  if (jws === undefined || mac === undefined) return undefined
+  return timingSafeEqual(macOf(jws, volumeKey), Buffer.from(mac, 'hex')) ? { jws } : 'foreign'
+}
+
+const macOf = (jws: string, volumeKey: Uint8Array): Buffer =>
+  createHmac('sha256', volumeKey).update(`strongroom-boot-file:${jws}`).digest()
+
+/** What was laid down from inside the disk counts under the disk's new key too. Whatever else is in a slot does not. */
+export async function resealSlots(tpm: Swtpm, keys: { from: Uint8Array; to: Uint8Array }): Promise<void> {
+  for (const slot of [indices.defaultSlot, indices.otherSlot]) {
+    const found = openSlot(await readIndex(tpm, slot), keys.from)
+    if (found === undefined || found === 'foreign') continue
+    await write(tpm, slot, Buffer.from(`${found.jws} ${macOf(found.jws, keys.to).toString('hex')}\n`))
+  }
 }

@@ -23,3 +23,8 @@ export async function admitToCount(tpm: Swtpm, defined: Defined, policy: Uint8Ar
   await define(tpm, countIndex, policy)
   await write(tpm, countIndex, count)
 }
+
+/** Another volume was opened by no boot. */
+export async function forgetCount(tpm: Swtpm, defined: Defined): Promise<void> {
+  if (defined.has(countIndex.index)) await undefine(tpm, countIndex)
+}

@@ -7,11 +7,12 @@ import {
   policyOr,
   readSlots,
   readUpdateRules,
+  resealSlots,
   writeAdmitted,
   writeUpdateRules,
   type UpdateRules,
 } from './boot-updates.ts'
-import { admitToCount } from './disk-count.ts'
+import { admitToCount, forgetCount } from './disk-count.ts'
 import { parseNvPublic, type Defined } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
@@ -63,6 +64,28 @@ export async function writeDiskKey(o: {
   await withTpm(o, async (tpm) => {
     await define(tpm, o, policyOf(registersOf(o.image, { machine: noMachine })))
     if (o.updates !== undefined) await defineUpdates(tpm, o.updates)
+  })
+}
+
+/**
+ * Replaces the key by that of a disk that was encrypted again; nothing of the old one remains. It is bound to the same image, and no boot
+ * reads it before a machine is admitted. Updates of the boot file that the guest laid down count under it.
+ */
+export async function replaceDiskKey(o: { directory: TpmDirectory; key: DiskKey }): Promise<void> {
+  await withTpm(o, async (tpm) => {
+    const defined = await definedIndices(tpm)
+    const before = await readContent(tpm, defined)
+    if (before === undefined) throw new TypeError('a vTPM without a disk key has none to replace')
+    try {
+      if ((await readUpdateRules(tpm, defined)) !== undefined)
+        await resealSlots(tpm, { from: before.key.volumeKey, to: o.key.volumeKey })
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
+      await forgetCount(tpm, defined)
+      const content = { key: o.key, image: before.image }
+      await define(tpm, content, policyOf(registersOf(content.image, { machine: noMachine })))
+    } finally {
+      before.key.volumeKey.fill(0)
+    }
   })
 }
 

@@ -21,7 +21,7 @@ import { askedWith, recallAsked, settingsOf, type AskedVm } from '../../trust/as
 import { askGuest } from '../../trust/ask-guest.ts'
 import { recallName } from '../../trust/known-names.ts'
 import { pinBoot } from '../../trust/pin-boot.ts'
-import { trustResult } from '../../trust/report.ts'
+import { trustResult, type TrustRequest } from '../../trust/report.ts'
 import { defaultAdmin, imageReference } from '../../up/vm-request.ts'
 import { fleetPlacement } from './placement.ts'
 import { fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
@@ -74,7 +74,7 @@ export async function judgeTrust(
     image: askedImage(record.image, made),
     measurements: document,
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
-    volume: made?.pins?.volume,
+    ...askedVolume(made),
     // Someone who created it without a backup detects a restore by others.
     restored: restored ?? (made !== undefined && made.firstSeen === undefined ? null : undefined),
     warnings,
@@ -89,7 +89,8 @@ export async function judgeTrust(
     at: new Date(),
     fetchKeySet,
   })
-  const of = { id: o.path, vmId, name: o.name, seen: found.pins, firstSeen: firstSeenOf(vm, evidence) }
+  const firstSeen = firstSeenOf(vm, evidence)
+  const of = { id: o.path, vmId, name: o.name, seen: found.pins, firstSeen, rekeyed: askedVolume(made).rekeyed }
   return { ...found, pin: async () => await pin(context, of) }
 }
 
@@ -108,6 +109,12 @@ const askedEncryption = (
   encryption: made?.vm?.encryption ?? record.encryption,
   diskEncryptionSet:
     textOption(context, 'diskEncryptionSet') ?? made?.vm?.diskEncryptionSet ?? record.diskEncryptionSet,
+})
+
+/** The pinned volume, and when its owner replaced the key since. */
+const askedVolume = (made: AskedVm | undefined): Pick<TrustRequest, 'volume' | 'rekeyed'> => ({
+  volume: made?.pins?.volume,
+  rekeyed: made?.rekey?.at,
 })
 
 /** None if the caller changed the key. */
@@ -129,7 +136,7 @@ function storedSettings(made: AskedVm | undefined): SettingsReference | undefine
 /** Pins what the boot showed, and says so: nobody else's statement replaces what was pinned before. */
 async function pin(
   context: CommandContext,
-  o: { id: string; vmId: string; name: string; seen: BootPins | undefined; firstSeen: AskedVm | undefined },
+  o: Omit<Parameters<typeof pinBoot>[1], 'seen' | 'at'> & { name: string; seen: BootPins | undefined },
 ): Promise<void> {
   if (o.seen === undefined) return
   const lines = await pinBoot(context.paths.config, { ...o, seen: o.seen, at: new Date() })

@@ -22,6 +22,7 @@ import {
   imageUpdateRequest,
   instanceConversion,
   instancePatch,
+  instanceRekey,
   signedVariableRequest,
   simulatedBoot,
   stopRequest,
@@ -105,6 +106,15 @@ const instances: readonly WireOperation[] = [
     status: 200,
     answer: instanceStatus,
     errors: ['InstanceNotConvertible', 'InstanceNotStopped'],
+  },
+  {
+    method: 'POST',
+    path: `${vm}/rekey`,
+    summary: 'Encrypts the OS disk of a stopped VM under a new volume key, completely or not at all; idempotent by id',
+    body: instanceRekey,
+    status: 200,
+    answer: instanceStatus,
+    errors: ['InstanceNotRekeyable', 'InstanceNotStopped'],
   },
   {
     method: 'POST',

@@ -48,6 +48,16 @@ export const instanceConversion = named(
 /** Conversion of a VM to the other technology: its guest state is opened under the old one and wrapped for the new. */
 export type InstanceConversion = TypeOf<typeof instanceConversion>
 
+export const instanceRekey = named(
+  'InstanceRekey',
+  object({
+    /** The same replacement has the same one: repeated, it is done once. */
+    id: lowerCaseGuid,
+  }),
+)
+/** Replacement of the volume key of a VM's encrypted OS disk. */
+export type InstanceRekey = TypeOf<typeof instanceRekey>
+
 const attachedDisk = named(
   'AttachedDisk',
   object({

@@ -15,6 +15,7 @@ import {
   type HostCall,
   type InstanceConversion,
   type InstancePatch,
+  type InstanceRekey,
   type InstanceSpec,
   type InstanceStatus,
   type PowerState,
@@ -91,10 +92,8 @@ function routedHost(o: Parts, guests: FleetGuests): Host {
       async (vmId: string, patch: InstancePatch) => await local.patch(vmId, patch),
     ),
     rewrap: routed(notHere, async (vmId: string, key: CustomerKey) => await local.rewrap(vmId, key)),
-    convert: routed(
-      notHere,
-      async (vmId: string, conversion: InstanceConversion) => await local.convert(vmId, conversion),
-    ),
+    convert: routed(notHere, async (vmId: string, to: InstanceConversion) => await local.convert(vmId, to)),
+    rekey: routed(notHere, async (vmId: string, rekey: InstanceRekey) => await local.rekey(vmId, rekey)),
     setDataDisks: routed(
       async (vmId, disks) => await guests.setDataDisks(vmId, disks),
       async (vmId: string, disks: AttachedDisk[]) => {

@@ -200,11 +200,18 @@ const notMade = (vm: Vm): Problem => ({
   rule: 'S19',
 })
 
-/** A VM whose silicon is being changed must not start or change otherwise. */
+/** What changes a VM's guest state or disk while it is off. */
+const changing = new Map([
+  ['vm.convert', 'is being converted'],
+  ['vm.rekey', 'is getting a new volume key'],
+])
+
+/** A VM whose silicon or volume key is being changed must not start or change otherwise. */
 export function assertNotConverting(vm: Vm, running: Operation | undefined): void {
-  if (running?.kind !== 'vm.convert') return
-  throw notAllowed(`The virtual machine '${vm.name}' is being converted.`, {
-    found: 'vm.convert in progress',
-    remedy: 'Wait until the conversion ends.',
+  const doing = running && changing.get(running.kind)
+  if (running === undefined || doing === undefined) return
+  throw notAllowed(`The virtual machine '${vm.name}' ${doing}.`, {
+    found: `${running.kind} in progress`,
+    remedy: 'Wait until it ends.',
   })
 }
