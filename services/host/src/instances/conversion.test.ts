@@ -21,7 +21,7 @@ vi.mock('@strongroom/paravisor/expected', async (original) => ({
   ...(await original<object>()),
   readFirmware: async () => new Uint8Array(),
 }))
-vi.mock('../provision.ts', () => ({ imageOfVm: async () => ({}) }))
+vi.mock('./provision.ts', () => ({ imageOfVm: async () => ({}) }))
 
 const conversion = {
   tee: 'TDX' as const,
