@@ -90,7 +90,7 @@ describe('a request', () => {
     const { rekeyed, restored, settings, issuer: _issuer, firmware, ...others } = parts
     for (const [name, part] of Object.entries(others))
       expect([name, ...(part?.restsOn ?? [])]).toEqual([name, 'first use'])
-    for (const part of [rekeyed, restored, settings]) expect(part?.restsOn).toEqual(['verifier'])
+    for (const part of [rekeyed, restored, settings]) expect([...(part?.restsOn ?? [])]).toEqual(['verifier'])
     expect(partsOf(firmware as object)).toEqual({ pinned: ['aa', 'first use'] })
   })
 
