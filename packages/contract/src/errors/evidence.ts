@@ -294,7 +294,7 @@ export const evidenceErrors = {
   },
   VolumeMismatch: {
     when: 'PCR 15 belongs to another volume.',
-    remedy: 'Boot the VM’s own disk.',
+    remedy: 'Boot the VM’s own disk. If your `strongroom vm rekey` was interrupted, repeat it.',
   },
   WrongLength: {
     when: 'A length is not allowed by the format.',

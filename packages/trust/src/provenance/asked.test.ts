@@ -18,6 +18,7 @@ const all: Asked = {
   askedFirmware: { updates: 'Pinned', pinned },
   image: { ...least.image, bootFile: 'cc', publisher: 'dd', generation: 3, variableUpdates: 4 },
   volume: 'ee',
+  rekeyed: 'at',
   diskEncryptionSet: 'set',
   restored: { manifest: 'ff', settled },
   settings: { by: 'file', settled },
@@ -51,6 +52,7 @@ describe('a request', () => {
       variableUpdates: [4, 'verifier'],
       secureBoot: [true, 'verifier'],
       volume: ['ee', 'verifier'],
+      rekeyed: ['at', 'verifier'],
       diskEncryptionSet: ['set', 'first use'],
       restored: [all.restored, 'verifier'],
       settings: [all.settings, 'verifier'],
@@ -72,6 +74,7 @@ describe('a request', () => {
       variableUpdates: [0, 'verifier'],
       secureBoot: [true, 'verifier'],
       volume: undefined,
+      rekeyed: undefined,
       diskEncryptionSet: undefined,
       restored: undefined,
       settings: undefined,
@@ -84,10 +87,10 @@ describe('a request', () => {
 
   it.each(['first boot', 'resource manager'] as const)('is taken as first seen where it is of the %s', (by) => {
     const parts = knownAsked({ ...all, image: { ...all.image, by }, firmware: { pinned: 'aa' } })
-    const { restored, settings, issuer: _issuer, firmware, ...others } = parts
+    const { rekeyed, restored, settings, issuer: _issuer, firmware, ...others } = parts
     for (const [name, part] of Object.entries(others))
       expect([name, ...(part?.restsOn ?? [])]).toEqual([name, 'first use'])
-    expect([...(restored?.restsOn ?? []), ...(settings?.restsOn ?? [])]).toEqual(['verifier', 'verifier'])
+    for (const part of [rekeyed, restored, settings]) expect([...(part?.restsOn ?? [])]).toEqual(['verifier'])
     expect(partsOf(firmware as object)).toEqual({ pinned: ['aa', 'first use'] })
   })
 
