@@ -60,7 +60,7 @@ export function judge(
  * 4, 6), the partition table (5), Secure Boot (7), the kernel's command line and initrd (8, 9), the kernel image (11),
  * additions to it (12, 13), settings and volume (14, 15).
  */
-const registersOfCode = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15]
+export const registersOfCode = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15]
 const partitionTable = 5
 
 function movedRegisters(

@@ -1,4 +1,5 @@
 import type { ErrorDetail } from '@strongroom/contract'
+import type { TrustReport } from '../../trust/report.ts'
 
 /** A failing link of the trust report. */
 export interface BrokenLink {
@@ -18,6 +19,10 @@ export interface Observation {
   brokenLinks?: BrokenLink[]
   /** SHA-256 registers that a ready guest has quoted, hexadecimal by number. */
   registers?: Record<string, string>
+  /** The owner’s report of a ready guest. */
+  report?: TrustReport
+  /** What a script saw in the ready guest, `saw` lines without the word. */
+  saw?: string[]
   /** What the attack could not examine inside the guest: the result is then inconclusive. */
   unseen?: string
   /** The last lines of the console. */
