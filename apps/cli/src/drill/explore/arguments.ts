@@ -29,7 +29,7 @@ export function optionsIn(args: readonly string[]): Option[] {
 
 const isFile = /file|path|rom|image|img|dir|kernel|initrd|bios|dtb/i
 
-/** A value for a key of an option, by what help says of it. */
+/** A value for a key of an option, as help describes it. */
 function valueFor(choices: Choices, { key, values }: { key: string; values: readonly string[] }): string {
   const told = values.filter((each) => /^[\w-]+$/.test(each))
   if (told.length > 0) return choices.pick(told)

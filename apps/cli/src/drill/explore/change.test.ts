@@ -50,7 +50,7 @@ describe('a file', () => {
     ['cut', 0.2, 'now'],
     ['empty', 0, ''],
     ['double', 0, 'now now now nownow now now now'],
-    ['move', 0, ' now nonow now w'],
+    ['move', 0, ' now nonow noww'],
     ['older', 0, 'before'],
     ['other', 0, 'another'],
     ['link', 0, 'now now now now'],
@@ -148,7 +148,7 @@ describe('an answer', () => {
     ['drop', 0, 'name QQ==\nb QQ==\n', 'b QQ==\n'],
     ['double', 0.4, 'name QQ==\nb QQ==\n', 'name QQ==\nb QQ==\nb QQ==\n'],
     ['move', 0, 'a\nb', 'b\na'],
-  ])('%s at %d: %s', (operation, at, body, expected) => {
+  ])('%s at %d: %j', (operation, at, body, expected) => {
     expect(change(body, operation, at)).toBe(expected)
   })
 

@@ -20,8 +20,8 @@ export interface ExploreOptions extends Attacked {
   /** Findings are appended to it, one line of JSON each. */
   findings: string
   /** Called once the control boot is over, with its seconds. */
-  began(seconds: number): void
-  lived(life: Life): void
+  began: (seconds: number) => void
+  lived: (life: Life) => void
 }
 
 export interface Life extends Lived {

@@ -9,10 +9,8 @@ export const invariants = [
   'the canary is the owner’s alone',
   'a whole report is of the recorded state',
 ] as const
-export type Invariant = (typeof invariants)[number]
-
 export interface Violation {
-  invariant: Invariant
+  invariant: (typeof invariants)[number]
   what: string
 }
 

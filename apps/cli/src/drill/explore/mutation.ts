@@ -1,6 +1,5 @@
 /** Which of the host's inputs: QEMU's arguments, files, rows of databases, answers on a wire, events while the VM boots. */
 export const kinds = ['arguments', 'files', 'rows', 'answers', 'events'] as const
-export type Kind = (typeof kinds)[number]
 
 export type Operation =
   | 'add'
@@ -18,7 +17,7 @@ export type Operation =
 
 /** One change of one input: data alone, so that a finding repeats it without the generator. */
 export interface Mutation {
-  kind: Kind
+  kind: (typeof kinds)[number]
   /** Which input, as it is called for any VM: the VM's identifier is `VM`. */
   target: string
   operation: Operation

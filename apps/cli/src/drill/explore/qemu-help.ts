@@ -5,7 +5,7 @@ const emulator = 'qemu-system-x86_64'
 /** An option as `-help` shows it. */
 export interface HelpOption {
   name: string
-  /** Its first word, if it takes a value that is no `key=value`. */
+  /** Its first word, if it takes a value without `key=`. */
   word?: string
   keys: { key: string; values: string[] }[]
 }

@@ -48,7 +48,7 @@ export async function changeRow(
   { target, operation, place: at = 0, value }: Mutation,
 ): Promise<void> {
   const [file = '', table = ''] = target.split(' ')
-  const database = new DatabaseSync(join(place.stateDir, file))
+  const database = new DatabaseSync(join(place.stateDir, file), { enableForeignKeyConstraints: false })
   try {
     const rows = rowsOf(database, table)
     const own = rows.filter((row) => mentions(row, place.vmId))
@@ -84,7 +84,6 @@ function keysOf(database: DatabaseSync, table: string): string[] {
 
 function remove(database: DatabaseSync, table: string, row: Row): void {
   const where = Object.keys(row).map((name) => `${quoted(name)} IS ?`)
-  database.exec('PRAGMA foreign_keys = off')
   database
     .prepare(`DELETE FROM ${quoted(table)} WHERE ${where.join(' AND ')}`)
     .run(...(Object.values(row) as SQLInputValue[]))
@@ -93,7 +92,6 @@ function remove(database: DatabaseSync, table: string, row: Row): void {
 function insert(database: DatabaseSync, table: string, row: Row): void {
   const names = Object.keys(row)
   const sql = `INSERT INTO ${quoted(table)} (${names.map(quoted).join()}) VALUES (${names.map(() => '?').join()})`
-  database.exec('PRAGMA foreign_keys = off')
   database.prepare(sql).run(...(Object.values(row) as SQLInputValue[]))
 }
 

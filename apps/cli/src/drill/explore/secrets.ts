@@ -11,7 +11,10 @@ const protectedPrograms = /^(?:qemu-system|swtpm)/
 /** What a host must not have in clear, by name: keys, and what they protect. */
 export type Secrets = Record<string, Uint8Array>
 
-/** The files of an installation that hold a secret, as `NAME in FILE`. @param o.searched the same installation before: equal files are not read again */
+/**
+ * The files of an installation that hold a secret, as `NAME in FILE`.
+ * @param o.searched the same installation when it was searched before: what is equal there has none
+ */
 export async function secretsInFiles(
   stateDir: string,
   secrets: Secrets,
