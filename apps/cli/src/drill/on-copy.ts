@@ -39,8 +39,9 @@ export async function onCopy<T>(
   signal.throwIfAborted()
   if (source !== undefined) await copyInstallation(source, copy)
   const host = new Host({ ...attacked, signal, stateDir: copy, original })
+  const over = new AbortController()
   const aborted = new Promise<never>((_, fail) => {
-    signal.addEventListener('abort', () => fail(interrupted()), { once: true })
+    signal.addEventListener('abort', () => fail(interrupted()), { once: true, signal: over.signal })
   })
   aborted.catch(() => {})
   const working = work(host)
@@ -48,6 +49,7 @@ export async function onCopy<T>(
   try {
     return await Promise.race([working, aborted])
   } finally {
+    over.abort()
     await host.close()
     // Interrupted work ends by itself now: nothing answers it.
     await working.catch(() => {})

@@ -57,9 +57,8 @@ export async function explore(o: ExploreOptions): Promise<Explored> {
     refuseUnencrypted(found.spec)
     vmId = found.vmId
     const surroundings = await surroundingsOf({ ...attacked, folder, original: stateDir })
-    began(surroundings.bootSeconds)
-    const bootLimitSeconds =
-      o.bootLimitSeconds ?? Math.max(leastLimit, Math.ceil(limitFactor * surroundings.bootSeconds))
+    began(surroundings.seconds)
+    const bootLimitSeconds = o.bootLimitSeconds ?? Math.max(leastLimit, Math.ceil(limitFactor * surroundings.seconds))
     for (let life = from; performance.now() < until && done.length < (lives ?? Infinity); life++) {
       const start = performance.now()
       const steps = await drawSteps(new Choices(seed, life), surroundings)

@@ -62,12 +62,14 @@ export async function live(o: LifeOptions, steps: readonly Step[]): Promise<Live
     const source = index === 0 ? { source: surroundings.later } : {}
     const found = await onCopy({ ...attacked, ...source, keep: !isLast }, async (host) => {
       const boot = await bootWith(host, step, surroundings)
-      if ('failure' in boot) return boot
-      if (!isLast && boot.ready) {
+      if (!isLast && 'ready' in boot && boot.ready) {
         const { arm, path } = await host.arm()
         await arm.run('POST', `${path}/deallocate`, apiVersions.compute).catch(() => {})
       }
       return boot
+    }).catch((error: unknown): Booted => {
+      if (o.signal.aborted) throw error
+      return { failure: (error as Error).message }
     })
     if ('failure' in found)
       return {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileHolds, filesUnder, formsOf } from '../host/secret-scan.ts'
@@ -24,9 +24,15 @@ export async function secretsInFiles(
   const found: string[] = []
   for (const path of await filesUnder(stateDir)) {
     const name = relative(stateDir, path)
-    if (!(await fileHolds(path, needles, o.searched === undefined ? undefined : join(o.searched, name)))) continue
+    // The server removes files meanwhile.
+    const holds = async (texts: readonly Buffer[], searched?: string): Promise<boolean> =>
+      await fileHolds(path, texts, searched).catch((error: unknown) => {
+        if (existsSync(path)) throw error
+        return false
+      })
+    if (!(await holds(needles, o.searched === undefined ? undefined : join(o.searched, name)))) continue
     for (const [secret, bytes] of Object.entries(secrets))
-      if (await fileHolds(path, formsOf(bytes))) found.push(`${secret} in ${name}`)
+      if (await holds(formsOf(bytes))) found.push(`${secret} in ${name}`)
   }
   return found
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { apiVersions } from '../../client/arm.ts'
 import type { Host } from '../host/host.ts'
@@ -28,6 +29,8 @@ export interface Surroundings extends Inventory {
   later: string
   reference: Reference
   secrets: Secrets
+  /** What the control boot took until its owner had the report, and the guest from power-on until it was ready. */
+  seconds: number
   bootSeconds: number
 }
 
@@ -62,10 +65,12 @@ export async function surroundingsOf(o: Attacked & { folder: string; original: s
   const secrets: Secrets = { 'the canary': randomBytes(32), 'what the TPM keeps': randomBytes(32) }
   const hex = (name: string): string => Buffer.from(secrets[name]!).toString('hex')
   const answers = new Map<string, Buffer>()
-  const began = performance.now()
   const control = await onCopy({ ...attacked, copy: later, source: o.original, keep: true }, async (host) => {
+    const began = performance.now()
+    let readyAt = Date.now()
     const liar = new MetadataLiar({
       answer: ({ method, path }, body) => {
+        if (path.startsWith('/metadata/strongroom/ready')) readyAt = Date.now()
         answers.set(guestAnswer(method, path), body)
         return body
       },
@@ -79,6 +84,7 @@ export async function surroundingsOf(o: Attacked & { folder: string; original: s
     const evidence = watchEvidence(host)
     const seen = await host.boot(plantScript({ canary: hex('the canary'), inTpm: hex('what the TPM keeps') }))
     const seconds = (performance.now() - began) / 1000
+    const startedAt = (await stat(await host.file('given'))).mtimeMs
     if (!isWhole(seen) || seen.saw === undefined)
       throw controlFailed(
         'the VM does not boot, or is not trusted',
@@ -87,7 +93,8 @@ export async function surroundingsOf(o: Attacked & { folder: string; original: s
     const { arm, path } = await host.arm()
     await arm.run('POST', `${path}/deallocate`, apiVersions.compute)
     const ids = { vmId: host.vm.vmId, otherId: host.sibling()?.record.vmId }
-    return { seen, seconds, args: await host.qemu.given(), generation: evidence().generation ?? 0, ids }
+    const bootSeconds = (readyAt - startedAt) / 1000
+    return { seen, seconds, bootSeconds, args: await host.qemu.given(), generation: evidence().generation ?? 0, ids }
   })
   const { volumeKey, ...snapshot } = parseSnapshot(control.seen.saw ?? [])
   if (volumeKey === undefined)
@@ -101,7 +108,8 @@ export async function surroundingsOf(o: Attacked & { folder: string; original: s
   return {
     later,
     secrets,
-    bootSeconds: control.seconds,
+    seconds: control.seconds,
+    bootSeconds: control.bootSeconds,
     args: control.args,
     files: await listFiles({ stateDir: later, ...control.ids }),
     tables: await listTables(scratch),

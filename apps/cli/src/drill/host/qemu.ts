@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { accessSync, constants } from 'node:fs'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
@@ -79,6 +79,8 @@ export class HostQemu {
     await list('endpoints', this.#endpoints.flat())
     await list('parts', this.#parts)
     await list('order', (this.#order ?? []).map(String))
+    // Of a boot before: by now the number may be another process's.
+    for (const name of ['pid', 'given', 'runtime']) await rm(join(this.folder, name), { force: true })
     const path = join(this.folder, program)
     await writeFile(path, script({ real: findProgram(), folder: this.folder, vm, diskCopy: this.#diskCopy }))
     await chmod(path, 0o755)
