@@ -32,8 +32,6 @@ const canary = 'HOST-CODE-RAN'
 const bootFolder = '::/EFI/BOOT'
 /** Between the root partition's start and its data. */
 const luksLength = 16 * 2 ** 20
-/** Both copies of its header. Behind them lies the disk’s count, which is not put back. */
-const luksHeaders = 2 * 16 * 2 ** 10
 const run = promisify(execFile)
 let vm: VmView
 let disk: string
@@ -165,7 +163,8 @@ describe('a boot on a host that changes what the guest does not take', () => {
       result: async () => await cut(),
     })
     const { offset } = await rootPartition(disk)
-    putBack = await kept(offset, luksHeaders)
+    // Both copies of the header, and not the disk's count behind them.
+    putBack = await kept(offset, 2 * 16384)
     await rewriteLuks2(disk, offset, (header) => {
       header.config.requirements = { mandatory: ['online-reencrypt'] }
       for (const segment of Object.values(header.segments) as { encryption: string }[]) segment.encryption = 'aes-ecb'
@@ -284,9 +283,9 @@ describe('a boot on a host that changes what the guest does not take', () => {
           () => 'it ran',
           ({ code, message }: CliError) => `${code}: ${message}`,
         )
-    const bootNumber = async (): Promise<string> =>
-      statusOf(await installation.must<VmView>('vm', 'show', name), 'BootNumber/').code
-    const before = await bootNumber()
+    const shown = async (prefix: string): Promise<string> =>
+      statusOf(await installation.must<VmView>('vm', 'show', name), prefix).code
+    const before = await shown('BootNumber/')
     cut = async () => {
       process.kill((await qemu.pid())!, 'SIGKILL')
       throw new Error('the result reaches nobody')
@@ -294,11 +293,9 @@ describe('a boot on a host that changes what the guest does not take', () => {
     expect(await deliver()).toMatch(/^RunCommandResultUnknown: .*does not run again/)
     cut = async () => {}
     // A start of a machine whose end was not noticed yet starts nothing.
-    const power = async (): Promise<string> =>
-      statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code
-    await vi.waitFor(async () => expect(await power()).toBe('PowerState/stopped'), { timeout: 60_000, interval: 500 })
+    await vi.waitFor(async () => expect(await shown('PowerState/')).toBe('PowerState/stopped'), 60_000)
     await installation.must('vm', 'start', name)
-    expect(await bootNumber()).not.toBe(before)
+    expect(await shown('BootNumber/')).not.toBe(before)
     expect(await deliver()).toMatch(/^RunCommandRefusedByGuest: .*another boot of this machine/)
     expect(await inside(`cat ${counter}`)).toBe('x')
     await installation.must('vm', 'deallocate', name)
@@ -308,7 +305,6 @@ describe('a boot on a host that changes what the guest does not take', () => {
     await rename(aside(), disk)
     await installation.must('vm', 'start', name)
     expect(await deliver()).toMatch(/^RunCommandRefusedByGuest: .*another boot of this machine/)
-    // Signed for this boot, it runs.
     await installation.must('vm', 'run-command', name, script)
     expect(await inside(`cat ${counter}`)).toBe('xx')
   })

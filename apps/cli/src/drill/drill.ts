@@ -1,13 +1,11 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Attack } from './attacks/attack.ts'
 import { bootUnattacked, plantPayload } from './attacks/controls.ts'
-import { Host, type HostOptions } from './host/host.ts'
-import { copyInstallation, fingerprint, makeDrillFolder } from './host/installation-copy.ts'
+import type { Host } from './host/host.ts'
 import type { Observation } from './host/observation.ts'
 import { findVmAtRest } from './host/vm-record.ts'
 import { judge, type Judgement } from './judge.ts'
+import { besideUnchanged, controlFailed, interrupted, onCopy } from './host/on-copy.ts'
 
 export interface AttackResult extends Judgement {
   id: string
@@ -55,23 +53,15 @@ const limitFactor = 4
 export async function drill(o: DrillOptions): Promise<DrillResult> {
   const started = performance.now()
   const startedAt = new Date().toISOString()
-  const before = await fingerprint(o.stateDir)
-  const folder = await makeDrillFolder(o.stateDir)
   let vmId = ''
   const controls: AttackResult[] = []
   const attacks: AttackResult[] = []
-  try {
+  await besideUnchanged(o.stateDir, async (folder) => {
     ;({ vmId } = await findVmAtRest(o.stateDir, o.vm, folder))
     const run = new DrillRun(o, folder)
     controls.push(...(await run.controls()))
     for (const attack of o.attacks) attacks.push(await run.attempt(attack))
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true })
-    if ((await fingerprint(o.stateDir)) !== before) throw installationChanged(o.stateDir, error)
-    throw error
-  }
-  await rm(folder, { recursive: true, force: true })
-  if ((await fingerprint(o.stateDir)) !== before) throw installationChanged(o.stateDir)
+  })
   return { vm: o.vm, vmId, startedAt, seconds: secondsSince(started), controls, attacks, held: allHeld(attacks) }
 }
 
@@ -153,25 +143,11 @@ class DrillRun {
     work: (host: Host) => Promise<Observation>,
     remove = true,
   ): Promise<Observation> {
-    const { signal } = this.#o
-    signal.throwIfAborted()
-    await copyInstallation(source, stateDir)
-    const options: HostOptions = { ...this.#o, stateDir, original: this.#o.stateDir, bootLimitSeconds: this.#limit }
-    const host = new Host(options)
-    this.#encrypted = host.encrypted
-    const aborted = new Promise<never>((_, fail) => {
-      signal.addEventListener('abort', () => fail(interrupted()), { once: true })
+    const copy = { copy: stateDir, source, original: this.#o.stateDir, keep: !remove }
+    return await onCopy({ ...this.#o, bootLimitSeconds: this.#limit, ...copy }, async (host) => {
+      this.#encrypted = host.encrypted
+      return await work(host)
     })
-    const working = work(host)
-    working.catch(() => {})
-    try {
-      return await Promise.race([working, aborted])
-    } finally {
-      await host.close()
-      // Interrupted work ends by itself now: nothing answers it.
-      await working.catch(() => {})
-      if (remove) await rm(stateDir, { recursive: true, force: true })
-    }
   }
 
   /** An exception proves nothing; an interruption ends the drill. */
@@ -194,30 +170,3 @@ class DrillRun {
 }
 
 const secondsSince = (began: number): number => Math.round((performance.now() - began) / 100) / 10
-
-const interrupted = (): CliError =>
-  new CliError({
-    code: 'Interrupted',
-    message: 'The drill was interrupted. The VM is unchanged.',
-    exitCode: exitCodes.interrupted,
-  })
-
-const controlFailed = (what: string, found: string): CliError =>
-  new CliError({
-    code: 'ControlFailed',
-    message: `The drill proves nothing: ${what}.`,
-    expected: 'a VM that boots and is trusted, and a program of the host’s that is detected where nothing keeps it out',
-    found,
-    remedy: 'Check that `strongroom vm start` and `strongroom vm trust` succeed, then run the drill again.',
-  })
-
-const installationChanged = (stateDir: string, cause?: unknown): CliError =>
-  new CliError({
-    code: 'InstallationChanged',
-    message: `Files of the installation ${stateDir} changed during the drill.`,
-    expected: 'the same files as before the drill',
-    found: 'others',
-    remedy:
-      'Do not let anything else write to the installation during a drill. If nothing did, this is a bug: report it.',
-    cause,
-  })

@@ -1,5 +1,5 @@
 import type { Attack, Ending } from './attacks/attack.ts'
-import type { Observation } from './host/observation.ts'
+import { countedRegister, registersOfCode, type Observation } from './host/observation.ts'
 
 export type Verdict = 'held' | 'broken' | 'inconclusive' | 'not tried'
 
@@ -22,7 +22,7 @@ export interface Yardstick {
  * unnoticed register change, or a VM that starts when it must not, is `broken`. Anything else is inconclusive.
  */
 export function judge(
-  attack: Pick<Attack, 'ends' | 'early' | 'movesPartitions'>,
+  attack: Pick<Attack, 'ends' | 'early' | 'movesPartitions' | 'from'>,
   seen: Observation,
   { registers = {}, encrypted }: Yardstick = { encrypted: true },
 ): Judgement {
@@ -55,21 +55,16 @@ export function judge(
   return { verdict: 'broken', message: 'it was accepted, but must be refused' }
 }
 
-/**
- * What the guest runs is measured into these: the firmware (0), the machine's tables (1), drivers and boot programs (2 to
- * 4, 6), the partition table (5), Secure Boot (7), the kernel's command line and initrd (8, 9), the kernel image (11),
- * additions to it (12, 13), settings and volume (14, 15).
- */
-const registersOfCode = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15]
 const partitionTable = 5
 
 function movedRegisters(
-  { movesPartitions }: Pick<Attack, 'movesPartitions'>,
+  { movesPartitions, from }: Pick<Attack, 'movesPartitions' | 'from'>,
   found: Record<string, string>,
   control: Record<string, string>,
 ): string[] {
   return registersOfCode
     .filter((index) => movesPartitions !== true || index !== partitionTable)
+    .filter((index) => from !== 'later' || index !== countedRegister)
     .filter((index) => control[index] !== undefined && found[index] !== control[index])
     .map((index) => `PCR ${index}`)
 }

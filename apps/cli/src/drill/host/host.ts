@@ -49,6 +49,8 @@ export class Host {
   readonly guestState: string
   readonly qemu: HostQemu
   readonly marks: Mark[] = []
+  /** What lies between the server and the owner who judges the VM. */
+  judgesBy: ((connection: Connection) => Connection) | undefined
   #liar: MetadataLiar | undefined
   readonly #others: { close(): Promise<void> | void }[] = []
   #server: Promise<RunningServer> | undefined
@@ -155,6 +157,11 @@ export class Host {
     })
   }
 
+  /** Of the started server. */
+  async serverPid(): Promise<number | undefined> {
+    return (await this.#server?.catch(() => undefined))?.child.pid
+  }
+
   async arm(): Promise<{ arm: ArmClient; path: string }> {
     const arm = new ArmClient(await this.connection())
     return { arm, path: vmPath(arm, this.o.group, this.o.vm) }
@@ -180,13 +187,18 @@ export class Host {
     if (outcome instanceof CliError) return { ...seen, error: outcome.detail }
     if (outcome === 'marked') return seen
     const inside =
-      look === undefined ? { taken: [] } : await lookInside({ arm, path, configDir: this.o.configDir, script: look })
+      look === undefined
+        ? { taken: [], saw: [] }
+        : await lookInside({ arm, path, configDir: this.o.configDir, script: look })
     const later = (await this.#marksOnConsole()).map(({ name }) => name)
     const evidence = await fetchEvidence(arm, path)
+    const report = await this.judge()
     return {
       ...seen,
+      report,
+      ...(look !== undefined && inside.unseen === undefined && { saw: inside.saw }),
       marks: [...new Set([...marks, ...later, ...inside.taken])],
-      brokenLinks: await this.brokenLinks(),
+      brokenLinks: brokenLinksOf(report),
       registers: registersOf(evidence),
       ...(inside.unseen !== undefined && { unseen: inside.unseen }),
     }
@@ -236,7 +248,14 @@ export class Host {
 
   /** Faults found by `strongroom vm trust`, run as the owner. */
   async brokenLinks(): Promise<BrokenLink[]> {
-    const { arm, path } = await this.arm()
+    return brokenLinksOf(await this.judge())
+  }
+
+  /** What `strongroom vm trust` tells the owner. */
+  async judge(): Promise<TrustReport> {
+    const connection = this.judgesBy?.(await this.connection()) ?? (await this.connection())
+    const arm = new ArmClient(connection)
+    const path = vmPath(arm, this.o.group, this.o.vm)
     const context: CommandContext = {
       args: [this.o.vm],
       options: {},
@@ -244,12 +263,10 @@ export class Host {
       format: 'json',
       say: () => {},
       typed: (text) => text,
-      connect: async () => await this.connection(),
+      connect: () => Promise.resolve(connection),
     }
     const { result } = await judgeTrust(context, { arm, path, name: this.o.vm })
-    return (result.data as TrustReport).links.flatMap(({ id, outcome, why = '' }) =>
-      outcome === 'verified' ? [] : [{ id, why }],
-    )
+    return result.data as TrustReport
   }
 
   /** Ends what runs; the guest is powered off hard, so that nobody waits for it. Nothing is started afterwards. */
@@ -268,6 +285,9 @@ export class Host {
     for (const each of this.#others) await each.close()
   }
 }
+
+const brokenLinksOf = ({ links }: TrustReport): BrokenLink[] =>
+  links.flatMap(({ id, outcome, why = '' }) => (outcome === 'verified' ? [] : [{ id, why }]))
 
 const registersOf = (evidence: RetrievedEvidence): Record<string, string> =>
   ('measuredBoot' in evidence ? evidence.measuredBoot?.pcrs : undefined) ?? {}

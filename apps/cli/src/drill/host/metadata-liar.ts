@@ -6,6 +6,8 @@ import { exchange } from '@strongroom/platform/http-client'
 export type Provisioning = [key: string, value: Buffer][]
 
 export interface Lies {
+  /** Changes any answer to the guest. */
+  answer?: (asked: { method: string; path: string }, body: Buffer) => Buffer
   /** Changes the guest's provisioning settings. */
   provisioning?: (told: Provisioning) => Provisioning
   /** Whether the guest's boot report is taken and reaches nobody. */
@@ -70,6 +72,7 @@ export class MetadataLiar {
     let told = answer.body
     const lie = this.#lies.provisioning
     if (lie !== undefined && path.startsWith('/metadata/strongroom/provisioning')) told = encode(lie(decode(told)))
+    told = this.#lies.answer?.({ method: incoming.method ?? 'GET', path }, told) ?? told
     const { 'content-length': _length, 'transfer-encoding': _coding, ...kept } = answer.headers
     outgoing.writeHead(answer.status, { ...kept, 'content-length': String(told.length) })
     outgoing.end(told)

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { accessSync, constants } from 'node:fs'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
@@ -19,6 +19,8 @@ export class HostQemu {
   readonly #added: string[] = []
   readonly #replaced: [string, string][] = []
   readonly #whole: [string, string][] = []
+  readonly #parts: string[] = []
+  #order: number[] | undefined
   readonly #endpoints: [string, string][] = []
   #diskCopy = ''
 
@@ -40,6 +42,22 @@ export class HostQemu {
     this.#whole.push([beginning, argument])
   }
 
+  /** Replaces the part with this number, between commas, of one argument by its number; without a text it is left out. */
+  editPart(argument: number, part: number, text: string | undefined): void {
+    this.#parts.push(String(argument), String(part), text === undefined ? '-' : `=${text}`)
+  }
+
+  /** Gives the arguments in this order, by their numbers: some twice, or not at all. */
+  order(numbers: readonly number[]): void {
+    this.#order = [...numbers]
+  }
+
+  /** The arguments that the server last gave, the program's name first; none if it started no QEMU. */
+  async given(): Promise<string[]> {
+    const text = await readFile(join(this.folder, 'given'), 'utf8').catch(() => '')
+    return text.split('\0').slice(0, -1)
+  }
+
   /** Puts a socket of the host's in place of one of the guest's endpoints, which moves to `NAME.real`. */
   takeOver(endpoint: string, socket: string): void {
     this.#endpoints.push([endpoint, socket])
@@ -59,6 +77,10 @@ export class HostQemu {
     await list('replaced', this.#replaced.flat())
     await list('whole', this.#whole.flat())
     await list('endpoints', this.#endpoints.flat())
+    await list('parts', this.#parts)
+    await list('order', (this.#order ?? []).map(String))
+    // Of a boot before: by now the number may be another process's.
+    for (const name of ['pid', 'given', 'runtime']) await rm(join(this.folder, name), { force: true })
     const path = join(this.folder, program)
     await writeFile(path, script({ real: findProgram(), folder: this.folder, vm, diskCopy: this.#diskCopy }))
     await chmod(path, 0o755)
@@ -85,8 +107,11 @@ mapfile -d '' -t added <"$folder/added"
 mapfile -d '' -t replaced <"$folder/replaced"
 mapfile -d '' -t whole <"$folder/whole"
 mapfile -d '' -t endpoints <"$folder/endpoints"
+mapfile -d '' -t parts <"$folder/parts"
+mapfile -d '' -t order <"$folder/order"
 while [[ $1 != -- ]]; do shift; done
 shift
+printf '%s\\0' "$@" >"$folder/given"
 arguments=() missing=
 found=() foundWhole=()
 for argument in "$@"; do
@@ -103,6 +128,20 @@ for argument in "$@"; do
 done
 for ((i = 0; i < \${#replaced[@]}; i += 2)); do [[ \${found[i]} ]] || missing+=" \${replaced[i]}"; done
 for ((i = 0; i < \${#whole[@]}; i += 2)); do [[ \${foundWhole[i]} ]] || missing+=" \${whole[i]}"; done
+for ((i = 0; i < \${#parts[@]}; i += 3)); do
+  IFS=, read -r -d '' -a pieces < <(printf '%s\\0' "\${arguments[parts[i]]}")
+  n=\${parts[i + 1]}
+  [[ -v pieces[n] ]] || missing+=" part $n of argument \${parts[i]}"
+  if [[ \${parts[i + 2]} == - ]]; then unset "pieces[n]"; else pieces[n]=\${parts[i + 2]#=}; fi
+  joined=$(IFS=,; printf %s "\${pieces[*]}") arguments[parts[i]]=$joined
+done
+if ((\${#order[@]})); then
+  given=("\${arguments[@]}") arguments=()
+  for n in "\${order[@]}"; do
+    [[ -v given[n] ]] || missing+=" argument $n"
+    arguments+=("\${given[n]}")
+  done
+fi
 if [[ $missing ]]; then
   echo "drill: no argument of QEMU's contains what should be replaced:$missing" >&2
   exit ${nothingReplaced}
@@ -113,6 +152,8 @@ for ((i = 0; i < \${#endpoints[@]}; i += 2)); do
 done
 echo "$runtime" >"$folder/runtime"
 echo $$ >"$folder/pid"
+# A name without a folder is one of the host’s own files.
+cd "$folder"
 exec "$real" --pdeathsig KILL -- "\${arguments[@]}" "\${added[@]}"
 `
 
