@@ -2,6 +2,7 @@ import { readdir, readFile, rename } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { MetadataLiar, type Provisioning } from '../../apps/cli/src/drill/host/metadata-liar.ts'
 import { HostQemu } from '../../apps/cli/src/drill/host/qemu.ts'
+import { runProgram } from '../../apps/cli/src/drill/host/programs.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 
@@ -9,7 +10,7 @@ import { TestInstallation } from './support/installation.ts'
 const installation = await TestInstallation.create()
 const name = 'put-back'
 const at = (file: string): string => join(installation.home, file)
-const [first, newest, socket] = [at('first.raw'), at('newest.raw'), at('liar')]
+const [first, older, newest, socket] = [at('first.raw'), at('older.raw'), at('newest.raw'), at('liar')]
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostHostHostHostHostHostHostHostHostHostHos host'
 let qemu: HostQemu
 let liar: MetadataLiar
@@ -80,7 +81,7 @@ describe('the disk of before the first boot, put back by the host', () => {
     await rename(disk, newest)
     await rename(first, disk)
     await lies(plusKey)
-    await refused('OsDiskDidNotUnlock', /this VM was set up before, and the disk never was/, 'vm', 'start', name)
+    await refused('OsDiskDidNotUnlock', /no disk is the one that this VM was made with/, 'vm', 'start', name)
     expect(liar.asked).toBe(false)
     await rename(newest, disk)
   })
@@ -90,5 +91,31 @@ describe('the disk of before the first boot, put back by the host', () => {
     await installation.must('vm', 'start', name)
     expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
     expect(await installation.asRoot(name, 'grep -c Host /home/azureuser/.ssh/authorized_keys || true')).toBe('0')
+  })
+
+  it('is refused as older after any later boot, and its guest reports nothing (attack D7)', async () => {
+    await installation.must('vm', 'deallocate', name)
+    const disk = await fileOf('os-disk.raw')
+    await runProgram('cp', ['--sparse=always', '--reflink=auto', disk, older])
+    await lies((told) => told)
+    await installation.must('vm', 'start', name)
+    const trust = await installation.cli('vm', 'trust', name)
+    expect([trust.code, /boot \d+ by the counts of disk and vTPM/.test(trust.stdout)], trust.stdout).toEqual([0, true])
+    await installation.must('vm', 'deallocate', name)
+    await rename(disk, newest)
+    await rename(older, disk)
+    await lies((told) => told)
+    await refused(
+      'OsDiskDidNotUnlock',
+      /OS disk refused: it is older than the last boot of this VM/,
+      'vm',
+      'start',
+      name,
+    )
+    expect(liar.asked).toBe(false)
+    await rename(newest, disk)
+    await lies((told) => told)
+    await installation.must('vm', 'start', name)
+    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
   })
 })

@@ -204,8 +204,6 @@ describe('what is found', () => {
     [ignored('x', [], ['a']), 'a: nothing shows it'],
     [measured('PCR 1', 'no-link', 'B3', ['a']), 'a: no link no-link'],
     [unprotected('Nothing of the kind', ['a']), 'a: LIMITATIONS.md has 0 rows “Nothing of the kind”'],
-    // Not applicable, by docs/attacks.md.
-    [ignored('x', 'D7', ['a']), 'a: there is no D7'],
   ] as const)('is told where a row names what does not exist: %#', (row, fault) => {
     expect(faultsOfRow(row)).toEqual([fault])
   })

@@ -84,6 +84,16 @@ describe('the link to the OS disk', () => {
     expect((await linked({ pinned: digestOf(own), keyPcrs })).stated).toEqual(stated)
   })
 
+  it('tells by the measured count which boot of the disk it is', async () => {
+    const counted = [own, `strongroom-disk-count:1:${luksUuid}:${'0'.repeat(15)}c`, volumeSeparator]
+    const { outcome, shows } = await linked({ pinned: digestOf(own), texts: counted })
+    expect([outcome, shows[0]]).toEqual([
+      'verified',
+      expect.stringContaining('; boot 12 by the counts of disk and vTPM'),
+    ])
+    expect((await linked({ pinned: digestOf(own) })).shows[0]).not.toContain('boot')
+  })
+
   it('holds for the volume that was pinned, which rests on the vTPM and on the verifier', async () => {
     expect(await linked({ pinned: digestOf(own) })).toMatchObject({
       outcome: 'verified',

@@ -71,9 +71,10 @@ export async function diskLink(
 
 const registersOfTpm = Array.from({ length: 24 }, (_, index) => index)
 
-const volumeText = ({ luksUuid, cipher, keyBits }: Volume, digest: string): string =>
+const volumeText = ({ luksUuid, cipher, keyBits, count }: Volume, digest: string): string =>
   `LUKS2 ${luksUuid} mapped as ${cipher}, ${keyBits}-bit key, measured into PCR ${volumeRegister} ` +
-  `(${short(digest)}) before it was mounted`
+  `(${short(digest)}) before it was mounted` +
+  (count === undefined ? '' : `; boot ${count} by the counts of disk and vTPM, which agree`)
 
 const replacedText = (at: string, now: string, before: string): string =>
   `the volume key was replaced by your \`vm rekey\` of ${at}: ${short(now)} is seen for the first time, in place of ${short(before)}`

@@ -25,20 +25,35 @@ const functions = [
   'return_code',
   'extend',
   'read_disk_key',
-  'read_under',
+  'under_policy',
   'done_by',
-  'read_in_session',
+  'name_of',
+  'read_count',
+  'write_count',
+  'count_text',
+  'count_mac',
+  'count_of',
+  'advance',
+  'measure',
   'read_index',
   'measure_settings',
   'require_set_up',
   'mix_random',
   'open_encrypted',
+  'open_disk',
 ].map((name) => {
   const found = new RegExp(`^${name}\\(\\) \\{(?:.*\\}\\n|\\n[^]*?^\\}\\n)`, 'm').exec(init)?.[0]
   if (found === undefined) throw new Error(`init has no function ${name}`)
   return found
 })
-const constants = [/^readonly key_index=[^#]*/m, /^readonly success=.*$/m, /^readonly settings_index=[^#]*/m]
+const constants = [
+  /^readonly key_index=[^#]*/m,
+  /^readonly count_index=[^#]*/m,
+  /^readonly cipher=.*$/m,
+  /^readonly success=.*$/m,
+  /^readonly settings_index=[^#]*/m,
+  /^readonly count_block=.*$/m,
+]
   .map((form) => form.exec(init)![0])
   .join('\n')
 
@@ -75,9 +90,8 @@ export async function endorsementKeyOf(directory: TpmDirectory): Promise<Uint8Ar
 }
 const vmId = '5A1E0000-0000-4000-8000-0000000007E5'
 
-/** As the initrd does: the response to TPM2_NV_ReadPublic ends with the index’s name. */
-export const readDiskKey =
-  'public=$(tpm 80010000000e00000169$key_index)\nread_disk_key "$(printf %s "$public" | tail -c 68)"\n'
+/** Prints the disk’s key. */
+export const readDiskKey = 'read_disk_key "$(name_of $key_index)" && printf %s "$result" | xxd -r -p\n'
 
 /** Runs a script with a vTPM as its file 3. */
 export async function runShell(socket: string, script: string): Promise<{ code: number | null; said: string }> {

@@ -12,6 +12,7 @@ import {
   writeUpdateRules,
   type UpdateRules,
 } from './boot-updates.ts'
+import { admitToCount } from './disk-count.ts'
 import { parseNvPublic, type Defined } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
@@ -126,7 +127,9 @@ export async function admitBoots(o: {
       if (policies.length === 0) policies.push(policyOf(registersOf(content.image, { machine: noMachine })))
       await writeAdmitted(tpm, defined, policies)
       await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
-      await define(tpm, content, policyOfAll(policies))
+      const policy = policyOfAll(policies)
+      await define(tpm, content, policy)
+      await admitToCount(tpm, defined, policy)
       return boots
     } finally {
       content.key.volumeKey.fill(0)

@@ -21,8 +21,19 @@ export async function ensureDefined(tpm: Swtpm, wanted: PlatformIndex): Promise<
   await define(tpm, wanted)
 }
 
-export async function define(tpm: Swtpm, { index, bytes, attributes }: PlatformIndex): Promise<void> {
-  await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', '-C', 'p', hexOf(index), '-s', String(bytes), '-a', attributes])
+/** @param policy digest of what a boot has to satisfy where the attributes name a policy */
+export async function define(
+  tpm: Swtpm,
+  { index, bytes, attributes }: PlatformIndex,
+  policy?: Uint8Array,
+): Promise<void> {
+  const args = ['-Q', '-C', 'p', hexOf(index), '-s', String(bytes), '-a', attributes]
+  if (policy !== undefined) args.push('-L', await tpm.directory.give('policy', policy))
+  try {
+    await tpmTool(tpm, 'tpm2_nvdefine', args)
+  } finally {
+    if (policy !== undefined) await tpm.directory.drop('policy')
+  }
 }
 
 export async function undefine(tpm: Swtpm, { index }: Pick<PlatformIndex, 'index'>): Promise<void> {

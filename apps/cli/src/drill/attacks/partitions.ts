@@ -1,4 +1,5 @@
 import { open, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { harmless, measured, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import { partitionTypes, readTable, writeTable, type TablePartition } from '../host/partitions.ts'
@@ -149,6 +150,19 @@ export const partitionAttacks: Attack[] = [
     cannot: async (host) => (await withoutEncryption(host)) ?? (await withoutSibling(host)),
     carryOut: async (host) => {
       await runProgram('cp', ['--sparse=always', '--reflink=auto', `${host.sibling()!.folder}/os-disk.raw`, host.disk])
+      return await host.boot()
+    },
+  },
+  {
+    id: 'D7/older-disk',
+    title: 'the OS disk of before the last boot',
+    does: 'puts an older copy back, with the guest state of now',
+    ends: [diskRefused],
+    cannot: withoutEncryption,
+    from: 'later',
+    carryOut: async (host) => {
+      const older = join(host.o.original, 'machines', host.vm.vmId, 'os-disk.raw')
+      await runProgram('cp', ['--sparse=always', '--reflink=auto', older, host.disk])
       return await host.boot()
     },
   },

@@ -35,6 +35,35 @@ describe('the volume that a boot opened', () => {
     expect(found).toMatchObject({ cipher: 'aes-xts-plain64', keyBits: 512, sectorBytes: 4096, luksUuid })
   })
 
+  const count = `strongroom-disk-count:1:${luksUuid}:${'0'.repeat(14)}1f`
+
+  it('was opened as often as was measured between it and the initrd’s end', async () => {
+    const seen = await boot([own, count, volumeSeparator, 'machine-id:0'])
+    expect((await verifyVolume({ ...seen, expected: await volumeDigest(own) })).count).toBe(31)
+    const later = await boot([own, volumeSeparator, count])
+    expect((await verifyVolume({ ...later, expected: await volumeDigest(own) })).count).toBeUndefined()
+  })
+
+  it.each([
+    ['the count of another volume', [own, count.replace('0123', '0124'), volumeSeparator]],
+    ['two counts', [own, count, count, volumeSeparator]],
+    ['another text in place of the count', [own, 'machine-id:0', volumeSeparator]],
+    ['a count and no end of the initrd', [own, count]],
+  ])('is refused with %s', async (_what, texts) => {
+    const seen = await boot(texts)
+    await expect(verifyVolume({ ...seen, expected: await volumeDigest(own) })).rejects.toMatchObject({
+      code: 'VolumeMismatch',
+    })
+  })
+
+  it('is refused where the log tells another count than was measured (attack D7)', async () => {
+    const honest = await boot([own, count, volumeSeparator])
+    const log = honest.log.map((each) => ({ ...each, text: each.text.replace('1f', '2f') }))
+    await expect(verifyVolume({ log, quoted: honest.quoted, expected: await volumeDigest(own) })).rejects.toMatchObject(
+      { code: 'VolumeMismatch' },
+    )
+  })
+
   it('is its form and UUID with an HMAC over both under its key', () => {
     const text = `strongroom-volume:1:aes-xts-plain64:512:4096:32768:${luksUuid}`
     const mac = createHmac('sha256', Buffer.alloc(64, 1)).update(text).digest('hex')

@@ -47,6 +47,11 @@ export interface Volume {
   luksUuid: string
   /** HMAC-SHA-256 under the volume key over the rest, hexadecimal: unique to the volume, and reveals nothing about the key. */
   keyDigest: string
+  /**
+   * How often it was opened, this boot included, by the disk's count and the vTPM's, which agreed: an older state of the disk has a lower
+   * one. Absent for initrds that do not count.
+   */
+  count?: number
 }
 
 const describe = (luksUuid: string): string => {
@@ -107,9 +112,18 @@ export function parseVolumeText(text: string): Volume | undefined {
   }
 }
 
+const countForm = /^strongroom-disk-count:1:([0-9a-f-]{36}):([0-9a-f]{16})$/
+
+/** What the initrd measures between volume and separator. @returns undefined if it is not this volume's count */
+async function countOf(record: UserspaceRecord, { luksUuid }: Volume): Promise<number | undefined> {
+  const [, uuid, count] = countForm.exec(record.text) ?? []
+  const measured = equal(await volumeDigest(record.text), record.digest)
+  return measured && count !== undefined && uuid === luksUuid ? Number.parseInt(count, 16) : undefined
+}
+
 /**
- * Verifies which volume a boot opened: the log's records of PCR 15 replay to the quoted register, and the first two are
- * the volume's and the initrd's separator. Later records come from the root file system and are ignored.
+ * Verifies which volume a boot opened: the log's records of PCR 15 replay to the quoted register, and begin with the volume's, its
+ * count if the initrd counts, and the initrd's separator. Later records come from the root file system and are ignored.
  * @param o.expected digest of the volume that the VM was created with (volumeDigest)
  * @returns how it was mapped: the text whose digest was measured
  * @throws VerificationError EventLogMismatch if the log does not replay to the register, VolumeMismatch for another
@@ -135,27 +149,28 @@ export async function verifyVolume(o: {
 }): Promise<Volume> {
   const records = await replayedRecords(o)
   const separator = await textDigest(volumeSeparator)
-  const [first, second] = records
+  const end = records.findIndex((record) => equal(record.digest, separator))
+  const [first, counted, ...more] = records.slice(0, Math.max(end, 0))
   const same =
     first !== undefined &&
     equal(first.digest, o.expected) &&
-    second !== undefined &&
-    equal(second.digest, separator) &&
     // The text is only the log's claim until its digest equals the measured one.
     equal(await volumeDigest(first.text), first.digest)
   const volume = same ? parseVolumeText(first.text) : undefined
-  if (volume !== undefined) return volume
+  if (volume !== undefined && counted === undefined) return volume
+  const count = volume && counted && more.length === 0 ? await countOf(counted, volume) : undefined
+  if (volume !== undefined && count !== undefined) return { ...volume, count }
   throw new VerificationError({
     code: 'VolumeMismatch',
     message: `PCR ${volumeRegister} does not begin with the volume that this VM was made with: the initrd opened another disk, or none.`,
     expected: `${toHex(o.expected)} with the text that it is of, then the initrd's separator`,
     found:
-      first === undefined
+      records[0] === undefined
         ? 'nothing'
-        : equal(first.digest, separator)
+        : end === 0
           ? "the initrd's separator: no encrypted volume was opened"
           : records
-              .slice(0, 2)
+              .slice(0, 3)
               .map((record) => toHex(record.digest))
               .join(', '),
   })
