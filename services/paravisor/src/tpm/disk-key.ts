@@ -12,7 +12,7 @@ import {
   writeUpdateRules,
   type UpdateRules,
 } from './boot-updates.ts'
-import { admitToCount } from './disk-count.ts'
+import { admitToCount, forgetCount } from './disk-count.ts'
 import { parseNvPublic, type Defined } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
@@ -79,6 +79,7 @@ export async function replaceDiskKey(o: { directory: TpmDirectory; key: DiskKey 
     try {
       if ((await readUpdateRules(tpm, defined)) !== undefined)
         await resealSlots(tpm, { from: before.key.volumeKey, to: o.key.volumeKey })
+      await forgetCount(tpm, defined)
       await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
       const content = { key: o.key, image: before.image }
       await define(tpm, content, policyOf(registersOf(content.image, { machine: noMachine })))
