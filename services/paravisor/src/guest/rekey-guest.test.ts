@@ -40,6 +40,7 @@ const luksUuid = 'fedcba98-7654-3210-fedc-ba9876543210'
 const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const [variables, variableRecord] = [Buffer.from('UEFI variables'), Buffer.from('their record')]
 const document = 'eyJhIjoxfQ.eyJiIjoyfQ.c2lnbmVk'
+const count = '0x01400108'
 const macOf = (key: Uint8Array): string =>
   createHmac('sha256', key).update(`strongroom-boot-file:${document}`).digest('hex')
 
@@ -72,6 +73,12 @@ beforeAll(async () => {
       await tpmTool(guest, 'tpm2_nvwrite', ['-Q', '-C', index, index, '-i', file])
       await made.drop('slot')
     }
+    // As often as boots opened the disk.
+    const attributes = 'ppread|ppwrite|policyread|policywrite|no_da|platformcreate'
+    await tpmTool(guest, 'tpm2_nvdefine', ['-Q', count, '-C', 'p', '-s', '8', '-a', attributes])
+    const seven = await made.give('count', Buffer.from('0000000000000007', 'hex'))
+    await tpmTool(guest, 'tpm2_nvwrite', ['-Q', '-C', 'p', count, '-i', seven])
+    await made.drop('count')
     await tpmTool(guest, 'tpm2_shutdown', ['-c'])
   } finally {
     await stopSwtpm(guest)
@@ -179,7 +186,7 @@ describe('a guest state with another volume key', () => {
     await (await open(request.out)).close()
   })
 
-  it('admits the boot file that was laid down from inside the disk, and not the one that was not', async () => {
+  it('begins to count the disk’s boots, and admits the boot file that was laid down from inside it and no other', async () => {
     await rekeyGuest(request)
     const vtpm = await vtpmOf(request.out)
     let found: FoundUpdates | undefined
@@ -191,6 +198,13 @@ describe('a guest state with another volume key', () => {
         return await Promise.resolve({ image: true, updates: [], lowest: 0 })
       },
     })
+    // The disk under the new key has no count yet, so the next boot opens it at none.
+    const platform = await startSwtpm({ directory: vtpm, name: 'platform', startup: 'clear' })
+    try {
+      expect((await tpmTool(platform, 'tpm2_nvread', ['-C', 'p', count])).toString('hex')).toBe('0'.repeat(16))
+    } finally {
+      await stopSwtpm(platform)
+    }
     expect(found?.image).toEqual({ 4: register, 7: register, 11: register })
     const opened = found?.slots.map((slot) => openSlot(slot, Buffer.from(copies!.to, 'hex')))
     expect(opened).toEqual([{ jws: document }, 'foreign'])

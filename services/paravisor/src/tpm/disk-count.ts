@@ -24,7 +24,7 @@ export async function admitToCount(tpm: Swtpm, defined: Defined, policy: Uint8Ar
   await write(tpm, countIndex, count)
 }
 
-/** Another volume was opened by no boot. */
+/** A disk under a new key has no count, and no older state: the next boot begins at one. */
 export async function forgetCount(tpm: Swtpm, defined: Defined): Promise<void> {
   if (defined.has(countIndex.index)) await undefine(tpm, countIndex)
 }

@@ -79,6 +79,7 @@ export async function replaceDiskKey(o: { directory: TpmDirectory; key: DiskKey 
     try {
       if ((await readUpdateRules(tpm, defined)) !== undefined)
         await resealSlots(tpm, { from: before.key.volumeKey, to: o.key.volumeKey })
+      await forgetCount(tpm, defined)
       await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
       await forgetCount(tpm, defined)
       const content = { key: o.key, image: before.image }
