@@ -53,7 +53,7 @@ const operations: readonly Operation[] = [
 /** One change of one file; the VM's own are as probable as all others. */
 export function drawFile(choices: Choices, files: readonly string[]): Mutation {
   const own = files.filter((file) => file.includes('VM'))
-  const target = choices.pick(own.length > 0 && choices.chance(0.5) ? own : files)
+  const target = choices.pickNamed(own.length > 0 && choices.chance(0.5) ? own : files, (file) => file)
   const operation = choices.pick(operations)
   const placed = operation === 'flip' || operation === 'cut' || operation === 'move'
   return { kind: 'files', target, operation, ...(placed && { place: choices.place() }) }
