@@ -42,7 +42,7 @@ function membersOf(body: Buffer): { json: unknown; leaves: string[][] } | { line
 
 /** One change of one member or line of an answer, or of the whole. */
 export function drawAnswer(choices: Choices, answers: readonly Answer[]): Mutation {
-  const { name } = choices.pick(answers)
+  const { name } = choices.pickNamed(answers, (answer) => answer.name)
   const operation = choices.pick([
     'exchange',
     'exchange',

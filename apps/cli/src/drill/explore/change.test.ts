@@ -60,7 +60,7 @@ describe('a file', () => {
     if (operation === 'link') expect(await readlink(own('state'))).toBe(join(place.scratch, 'moved-state'))
   })
 
-  it('is absent, and what has no older or other copy is not changed', async () => {
+  it('is absent, and what has no older or other copy, or an equal one, is not changed', async () => {
     await expect(change('drop')).rejects.toMatchObject({ code: 'ENOENT' })
     await writeFile(own('alone'), 'x')
     for (const operation of ['older', 'other'] as const) {
@@ -68,6 +68,9 @@ describe('a file', () => {
       await expect(changeFile(place, mutation)).rejects.toThrow('there is no')
     }
     expect(await readFile(own('alone'), 'utf8')).toBe('x')
+    for (const path of [place.original, place.stateDir]) await writeFile(join(path, 'same'), 'x')
+    const same: Mutation = { kind: 'files', target: 'same', operation: 'older' }
+    await expect(changeFile(place, same)).rejects.toThrow('there is no older same')
   })
 
   it('that is mostly a hole is changed where it has data', async () => {

@@ -1,5 +1,19 @@
 const mask = (1n << 64n) - 1n
 
+function mix(given: bigint): bigint {
+  let mixed = given
+  mixed = ((mixed ^ (mixed >> 30n)) * 0xbf58476d1ce4e5b9n) & mask
+  mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & mask
+  return mixed ^ (mixed >> 31n)
+}
+
+/** FNV-1a. */
+function digest(text: string): bigint {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of Buffer.from(text)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & mask
+  return hash
+}
+
 /**
  * Repeatable choices (SplitMix64): the seed and the number of a life give its generator, so that any life can be lived
  * again without those before it.
@@ -14,10 +28,7 @@ export class Choices {
 
   #next(): bigint {
     this.#state = (this.#state + 0x9e3779b97f4a7c15n) & mask
-    let mixed = this.#state
-    mixed = ((mixed ^ (mixed >> 30n)) * 0xbf58476d1ce4e5b9n) & mask
-    mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & mask
-    return mixed ^ (mixed >> 31n)
+    return mix(this.#state)
   }
 
   /** A whole number from 0 to limit - 1. */
@@ -37,5 +48,13 @@ export class Choices {
   pick<T>(from: readonly T[]): T {
     if (from.length === 0) throw new RangeError('there is nothing to choose from')
     return from[this.below(from.length)]!
+  }
+
+  /** By name: one more or less to choose from, as between boots, changes few choices. */
+  pickNamed<T>(from: readonly T[], nameOf: (each: T) => string): T {
+    if (from.length === 0) throw new RangeError('there is nothing to choose from')
+    const salt = this.#next()
+    const score = (each: T): bigint => mix(salt ^ digest(nameOf(each)))
+    return from.reduce((best, each) => (score(each) < score(best) ? each : best))
   }
 }

@@ -59,6 +59,13 @@ describe('the choices of a life', () => {
     for (let time = 0; time < 4000; time++) counts[choices.below(4)]!++
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150)
     expect(() => choices.pick([])).toThrow(RangeError)
+    const names = Array.from({ length: 20 }, (_, index) => `name ${index}`)
+    const named = (list: readonly string[]): string[] =>
+      Array.from({ length: 200 }, (_, life) => new Choices(1, life).pickNamed(list, (name) => name))
+    expect(new Set(named(names)).size).toBe(20)
+    const others = named(names.slice(1)).filter((name, life) => name !== named(names)[life])
+    expect(others.length).toBeLessThan(30)
+    expect(() => choices.pickNamed([], String)).toThrow(RangeError)
     const place = choices.place()
     expect(place >= 0 && place < 1).toBe(true)
   })

@@ -1,4 +1,4 @@
-import { copyFile, lstat, open, readdir, rename, rm, symlink, truncate } from 'node:fs/promises'
+import { copyFile, lstat, open, readdir, readFile, rename, rm, symlink, truncate } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { copyRange } from '../payload/root.ts'
@@ -53,7 +53,7 @@ const operations: readonly Operation[] = [
 /** One change of one file; the VM's own are as probable as all others. */
 export function drawFile(choices: Choices, files: readonly string[]): Mutation {
   const own = files.filter((file) => file.includes('VM'))
-  const target = choices.pick(own.length > 0 && choices.chance(0.5) ? own : files)
+  const target = choices.pickNamed(own.length > 0 && choices.chance(0.5) ? own : files, (file) => file)
   const operation = choices.pick(operations)
   const placed = operation === 'flip' || operation === 'cut' || operation === 'move'
   return { kind: 'files', target, operation, ...(placed && { place: choices.place() }) }
@@ -82,9 +82,19 @@ export async function changeFile(place: FilePlace, { target, operation, place: a
     operation === 'older'
       ? join(place.original, target.replaceAll('VM', vmId))
       : join(stateDir, target.replaceAll('VM', otherId ?? vmId))
-  if (source === path || !existsSync(source)) throw new Error(`there is no ${operation} ${target}`)
+  if (source === path || !existsSync(source) || (await areSame(source, path)))
+    throw new Error(`there is no ${operation} ${target}`)
   await rm(path)
   await copySparse(source, path, status.mode)
+}
+
+/** A boot leaves most files as they were; of long ones the time of change tells. */
+async function areSame(one: string, other: string): Promise<boolean> {
+  const [first, second] = [await lstat(one), await lstat(other)]
+  if (first.size !== second.size) return false
+  return first.size > 16 * mebibyte
+    ? first.mtimeMs === second.mtimeMs
+    : (await readFile(one)).equals(await readFile(other))
 }
 
 /** Of a file that is mostly holes, data alone. */

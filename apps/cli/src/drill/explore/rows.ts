@@ -36,7 +36,7 @@ export async function listTables(folder: string): Promise<Table[]> {
 
 /** One change of one row: a value, absence, a second one, how it was before, or another VM's. */
 export function drawRow(choices: Choices, tables: readonly Table[]): Mutation {
-  const { name, columns } = choices.pick(tables)
+  const { name, columns } = choices.pickNamed(tables, (table) => table.name)
   const operation = choices.pick(['exchange', 'exchange', 'drop', 'double', 'older', 'other'] as const)
   const value = operation === 'exchange' ? { value: choices.pick(columns) } : {}
   return { kind: 'rows', target: name, operation, place: choices.place(), ...value }
