@@ -81,7 +81,6 @@ export async function replaceDiskKey(o: { directory: TpmDirectory; key: DiskKey 
         await resealSlots(tpm, { from: before.key.volumeKey, to: o.key.volumeKey })
       await forgetCount(tpm, defined)
       await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
-      await forgetCount(tpm, defined)
       const content = { key: o.key, image: before.image }
       await define(tpm, content, policyOf(registersOf(content.image, { machine: noMachine })))
     } finally {
