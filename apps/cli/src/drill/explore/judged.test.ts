@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -127,9 +128,7 @@ describe('a secret', () => {
       const found = await secretsInProcesses({ key: secret }, { root: process.pid, server: given.pid })
       expect(found).toContain('key in what sleep was given')
       expect(found.filter((each) => each.startsWith('key in the memory of'))).toHaveLength(1)
-      expect(await secretsInProcesses({ key: Buffer.alloc(32, 7) }, { root: process.pid, server: undefined })).toEqual(
-        [],
-      )
+      expect(await secretsInProcesses({ key: randomBytes(32) }, { root: process.pid, server: undefined })).toEqual([])
     } finally {
       holder.kill()
       given.kill()

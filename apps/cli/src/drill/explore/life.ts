@@ -20,7 +20,7 @@ import { secretsInFiles, secretsInProcesses } from './secrets.ts'
 import { lookScript, readCanary } from './snapshot.ts'
 import { watchEvidence, type Inventory, type Surroundings } from './surroundings.ts'
 
-/** What a life showed. `not tried`: a mutation could not be carried out. */
+/** What a life showed. `not tried`: the first mutations could not be carried out. */
 export interface Lived {
   outcome: 'held' | 'found' | 'not tried'
   /** How each boot ended. */
@@ -74,7 +74,7 @@ export async function live(o: LifeOptions, steps: readonly Step[]): Promise<Live
     if ('failure' in found)
       return {
         ...lived,
-        outcome: lived.violations.length > 0 ? 'found' : 'not tried',
+        outcome: lived.violations.length > 0 ? 'found' : lived.boots.length > 0 ? 'held' : 'not tried',
         boots: [...lived.boots, found.failure],
       }
     lived.boots.push(found.ended)
