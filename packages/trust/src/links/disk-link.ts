@@ -34,7 +34,7 @@ export async function diskLink(
   if (digest === undefined || boot.pcrs[volumeRegister] === undefined || boot.userspaceLog === undefined) {
     throw new LinkRefused({
       message: 'Nothing proves that the disk is the one this VM was created with.',
-      expected: `the volume's digest at provisioning, and a quote of PCR ${volumeRegister}`,
+      expected: `its digest, and a quote of PCR ${volumeRegister}`,
       actual: digest === undefined ? 'a VM created by an earlier version: recreate it' : 'no such quote',
     })
   }
@@ -50,10 +50,8 @@ export async function diskLink(
   } else if (o.rekeyed !== undefined) {
     proof.demand({
       holds: derive([found.digest, o.volume], (now, before) => now !== before),
-      message:
-        `Your \`vm rekey\` of ${o.rekeyed.value} gave this VM another volume key, and this boot opened the volume of before. If the VM ` +
-        'was not started since, start it; otherwise its host brought back the old disk and guest state.',
-      expected: `another volume than ${o.volume.value}`,
+      message: `After your \`vm rekey\` of ${o.rekeyed.value}, this boot opened the volume of before.`,
+      expected: `not ${o.volume.value}`,
       actual: found.digest.value,
     })
     proof.proves`${derive([o.rekeyed, firstSeenVolume(found.digest), o.volume], replacedText)}`

@@ -117,8 +117,8 @@ const countForm = /^strongroom-disk-count:1:([0-9a-f-]{36}):([0-9a-f]{16})$/
 /** What the initrd measures between volume and separator. @returns undefined if it is not this volume's count */
 async function countOf(record: UserspaceRecord, { luksUuid }: Volume): Promise<number | undefined> {
   const [, uuid, count] = countForm.exec(record.text) ?? []
-  const measured = equal(await volumeDigest(record.text), record.digest)
-  return measured && count !== undefined && uuid === luksUuid ? Number.parseInt(count, 16) : undefined
+  const same = uuid === luksUuid && equal(await volumeDigest(record.text), record.digest)
+  return same ? Number(`0x${count}`) : undefined
 }
 
 /**
@@ -162,17 +162,13 @@ export async function verifyVolume(o: {
   if (volume !== undefined && count !== undefined) return { ...volume, count }
   throw new VerificationError({
     code: 'VolumeMismatch',
-    message: `PCR ${volumeRegister} does not begin with the volume that this VM was made with: the initrd opened another disk, or none.`,
-    expected: `${toHex(o.expected)} with the text that it is of, then the initrd's separator`,
+    message: `PCR ${volumeRegister} does not begin with the volume that this VM was made with.`,
+    expected: `${toHex(o.expected)} with its text`,
     found:
-      records[0] === undefined
-        ? 'nothing'
-        : end === 0
-          ? "the initrd's separator: no encrypted volume was opened"
-          : records
-              .slice(0, 3)
-              .map((record) => toHex(record.digest))
-              .join(', '),
+      records
+        .slice(0, 3)
+        .map((record) => toHex(record.digest))
+        .join(', ') || 'nothing',
   })
 }
 
